@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Everything that the kernel side and user space share: map keys and values, events, socket state,
+ * the header option. The only file that both include. Change anything here: raise ABI_VERSION; a
+ * daemon that finds pins of another version replaces them instead of adopting them.
+ *
+ * Addresses are 16 bytes in network order, IPv4 as IPv4-mapped IPv6. Integers are in host order
+ * unless the name ends in _be. Ports in flow keys are in host order.
+ */
+
+#ifndef __bpf__
+#include <assert.h>
+#include <linux/types.h>
+#endif
+
+#define ABI_VERSION 1u
+
+/* ---- Numbers ------------------------------------------------------------------------------- */
+
+#define ABI_PUS_MAX 4096u
+#define ABI_CGROUPS_MAX 8192u
+#define ABI_CGROUP_DEPTH_MAX 12 /* levels below the enforced cgroup that are searched for a PU */
+#define ABI_POLICY_PEERS_MAX 2097152u
+#define ABI_VERDICTS_MAX 4194304u
+#define ABI_ADDRESSES_MAX 1048576u
+#define ABI_PEER_KEYS_MAX 65536u
+#define ABI_BINDINGS_MAX 1048576u
+#define ABI_FLOWS_MAX 131072u
+#define ABI_REPORTS_MAX 131072u
+#define ABI_HANDSHAKES_MAX 65536u
+#define ABI_CLAIMS_MAX 16384u
+#define ABI_EVENTS_BYTES (8u << 20)
+#define ABI_IFACES_MAX 256u
+
+#define ABI_PU_NONE 0xffffffffu /* not a PU: not enforced */
+#define ABI_RULE_NONE 0xffffffffu
+#define ABI_IDENTITY_ANY 1u
+
+enum abi_action { ABI_NONE = 0, ABI_ALLOW = 1, ABI_REJECT = 2 };
+enum abi_direction { ABI_IN = 0, ABI_OUT = 1 };
+enum abi_peer_kind { ABI_PEER_IDENTITY = 0, ABI_PEER_ADDRESS = 1 };
+
+/* ---- Identity option (wire.h, docs/formats/identity-option.md) ------------------------------ */
+
+#define ABI_OPTION_KIND 254
+#define ABI_OPTION_LEN 20
+#define ABI_OPTION_EXID_BE_HI 0xB1 /* ExID 0xB1C4 (RFC 6994) */
+#define ABI_OPTION_EXID_BE_LO 0xC4
+#define ABI_WIRE_VERSION 1
+
+/* ---- Control: one entry, index 0 -------------------------------------------------------------- */
+
+enum abi_control_flags {
+    ABI_CONTROL_IDENTITY = 1 << 0,            /* identity is configured: add and verify options */
+    ABI_CONTROL_EXCLUDED_INTERFACES = 1 << 1, /* the map is not empty */
+    ABI_CONTROL_HOST = 1 << 2,                /* sockets in no other PU belong to host_pu */
+};
+
+struct abi_control {
+    __u32 generation;    /* bumped by every policy switch; never 0 */
+    __u32 pu_generation; /* bumped when cgroups or PUs change; never 0 */
+    __u32 flags;
+    __u32 host_pu;       /* index in pus, or ABI_PU_NONE */
+    __u32 enforcer_id;
+    __u32 epoch;         /* of our own key pair */
+    __u32 root_level;    /* level of the enforced cgroup in cgroup v2, 0 = root */
+    __u32 pad;
+};
+
+/* ---- Processing units ---------------------------------------------------------------------- */
+
+/* pu_by_cgroup: cgroup id (u64) → index in pus (u32). pus: array of this. */
+struct abi_pu {
+    __u32 identity; /* 0: none */
+    __u32 policy;   /* number of the active policy version; 0: none, then defaults decide */
+    __u8 defaults[2]; /* enum abi_action by direction */
+    __u8 used;
+    __u8 pad[5];
+};
+
+/* ---- Policy -------------------------------------------------------------------------------- */
+
+/* peer_class: hash → class id (u32). Policy numbers are never reused. */
+struct abi_peer_key {
+    __u32 policy;
+    __u8 direction; /* enum abi_direction */
+    __u8 kind;      /* enum abi_peer_kind */
+    __u16 pad;
+    __u32 peer;
+};
+
+/* verdicts: LPM → struct abi_verdict. prefixlen 32 + (0 | 8 | 9..24) */
+struct abi_verdict_key {
+    __u32 prefixlen;
+    __u32 class_be; /* big endian, so that it is the first bits */
+    __u8 protocol;
+    __u8 port_be[2];
+    __u8 pad;
+};
+
+enum abi_verdict_flags { ABI_VERDICT_NO_LOG = 1 << 0, ABI_VERDICT_ID_NO_LOG = 1 << 1 };
+
+struct abi_verdict {
+    __u8 action, observed;       /* identity classes; address classes: peer without identity */
+    __u8 id_action, id_observed; /* address classes: peer with a proven identity */
+    __u32 flags;
+    __u32 rule, observed_rule;
+    __u32 id_rule, id_observed_rule;
+};
+
+/* addresses: LPM → struct abi_address */
+struct abi_address_key {
+    __u32 prefixlen;
+    __u8 addr[16];
+};
+enum abi_address_flags {
+    ABI_ADDRESS_TARGET = 1 << 0,   /* targetNetworks: identity is added towards it */
+    ABI_ADDRESS_EXCLUDED = 1 << 1, /* excludedNetworks: neither judged nor reported */
+};
+struct abi_address {
+    __u32 address_class;
+    __u32 flags;
+};
+
+/* ---- Keys and bindings ----------------------------------------------------------------------- */
+
+#define ABI_KEYS_PER_PEER 2 /* current and previous */
+/* peer_keys: enforcer id (u32) → this. 128-bit SipHash keys in two little-endian words each. */
+struct abi_peer_keys {
+    struct {
+        __u64 k0, k1;
+        __u16 peer_epoch; /* epoch of the peer's key pair */
+        __u16 own_epoch;
+        __u8 valid;
+        __u8 pad[3];
+    } key[ABI_KEYS_PER_PEER];
+};
+
+/* bindings: which enforcer may speak for which identity. Hash → u8 (1). */
+struct abi_binding_key {
+    __u32 enforcer_id;
+    __u32 identity;
+};
+
+/* ---- State of one socket (sk_storage map `sockets`, cloned to children) ----------------------- */
+
+enum abi_phase {
+    ABI_PHASE_NEW = 0,
+    ABI_PHASE_LISTEN,      /* listener; children inherit a copy */
+    ABI_PHASE_CONNECTING,  /* SYN sent or about to be */
+    ABI_PHASE_ACCEPTED,    /* both proofs done, or judged by address; policy let it through */
+    ABI_PHASE_REJECTED,    /* was judged and rejected: nothing but RST passes */
+    ABI_PHASE_EXISTING,    /* older than the Enforcer */
+    ABI_PHASE_EXEMPT,      /* no PU, excluded network or interface */
+    ABI_PHASE_UNVERIFIED,  /* child of a listener whose proof was not seen: must prove on its next packet */
+    ABI_PHASE_DATAGRAM,    /* UDP, ICMP, raw: judged per flow */
+};
+
+enum abi_socket_flags {
+    ABI_SOCKET_OPTION_SENT = 1 << 0,      /* our SYN carried the option */
+    ABI_SOCKET_PEER_VERIFIED = 1 << 1,    /* peer_enforcer and peer_identity are proven */
+    ABI_SOCKET_CONFIRMED = 1 << 2,        /* the peer is known to have our proof */
+    ABI_SOCKET_SIMULTANEOUS = 1 << 3,     /* SYN met SYN */
+    ABI_SOCKET_FALLBACK = 1 << 4,         /* gave up on the option (rule 5) */
+    ABI_SOCKET_NO_ROOM = 1 << 5,          /* option space full (rule 6) */
+    ABI_SOCKET_TARGET = 1 << 6,           /* remote address is in targetNetworks */
+    ABI_SOCKET_PEER_CLAIMED = 1 << 7,     /* peer_enforcer/identity claimed by a SYN, not proven */
+};
+
+struct abi_socket {
+    __u32 generation; /* equal to control.generation: let through without a look; 0: never */
+    __u8 phase;       /* enum abi_phase */
+    __u8 direction;   /* enum abi_direction: who opened */
+    __u8 protocol;
+    __u8 syns;        /* SYNs sent with the option */
+    __u32 flags;      /* enum abi_socket_flags */
+    __u32 pu;         /* index in pus */
+    __u32 pu_generation;
+    __u32 peer_enforcer;
+    __u32 peer_identity; /* 0: judged by address */
+    __u32 rule;          /* that let it through; ABI_RULE_NONE: default */
+    __u32 policy;        /* version that `rule` belongs to */
+    __u32 isn_local, isn_remote;
+    __u64 mac;           /* precomputed proof for our own packets */
+    __u64 cgroup;        /* cgroup id of the socket */
+    __u64 started_ns;    /* CLOCK_MONOTONIC */
+    __u8 remote[16];
+    __u16 remote_port, local_port;
+    __u8 action;         /* what was decided last: enum abi_action */
+    __u8 pad[3];
+};
+
+/* ---- Flows without a connection of the kernel (UDP, ICMP, other protocols) -------------------- */
+
+struct abi_flow_key {
+    __u8 local[16], remote[16];
+    __u16 local_port, remote_port; /* ICMP echo: both the identifier; others 0 */
+    __u8 protocol;
+    __u8 pad[3];
+    __u32 pu;
+};
+struct abi_flow {
+    __u64 seen_ns;
+    __u32 generation;
+    __u8 direction;
+    __u8 pad[3];
+};
+
+/* ---- Reports ------------------------------------------------------------------------------- */
+
+/* Why a packet was dropped, or what is worth telling though it passed. Order is part of the ABI. */
+enum abi_reason {
+    ABI_REASON_NONE = 0,
+    ABI_REASON_POLICY,            /* a rule or a default says Reject */
+    ABI_REASON_MAC_MISMATCH,
+    ABI_REASON_PEER_MISS,         /* unknown enforcer id or no key */
+    ABI_REASON_IDENTITY_UNKNOWN,  /* enforcer is not bound to this identity, or nobody is */
+    ABI_REASON_EPOCH,             /* key epoch neither current nor previous */
+    ABI_REASON_OPTION_INVALID,    /* wrong length, two options, wrong version */
+    ABI_REASON_SYN_DATA,          /* SYN with data or Fast Open cookie on a claimed identity */
+    ABI_REASON_FRAGMENT,          /* TCP SYN or first header in fragments */
+    ABI_REASON_HEADER,            /* truncated, malformed, too many extension headers */
+    ABI_REASON_NO_CONNECTION,     /* TCP packet that belongs to nothing */
+    ABI_REASON_STRIPPED,          /* identity_stripped: passed or dropped by address */
+    ABI_REASON_FALLBACK,          /* identity_fallback: third SYN went without */
+    ABI_REASON_NO_ROOM,           /* identity_no_room */
+    ABI_REASON_EXPIRED,           /* claimed an identity, came back without it */
+    ABI_REASON_NO_MEMORY,         /* a table was full */
+    ABI_REASON_MAX
+};
+
+/* reports: hash, counted by the kernel, drained by user space. One per kind of flow. */
+struct abi_report_key {
+    __u8 local[16], remote[16];
+    __u32 pu;
+    __u32 peer_enforcer, peer_identity;
+    __u32 address_class;
+    __u32 policy;         /* version; 0: none */
+    __u32 rule, observed_rule;
+    __u16 port;           /* destination port, or ICMP type << 8 | code */
+    __u8 protocol;
+    __u8 direction;
+    __u8 action;          /* enum abi_action: ALLOW or REJECT */
+    __u8 observed;
+    __u8 reason;
+    __u8 pad;
+};
+struct abi_report {
+    __u64 count;
+    __u64 bytes_in, bytes_out;
+    __u64 first_ns, last_ns;
+};
+
+enum abi_event_type {
+    ABI_EVENT_FLOW = 1,    /* first packet of a new kind; the key is in `reports` as well */
+    ABI_EVENT_DESTROY = 2, /* a socket was rejected after it was made: close it */
+};
+
+struct abi_event {
+    __u32 type;
+    __u32 counted; /* FLOW: 1 when `reports` holds it, 0 when that table was full: count it here */
+    __u64 time_ns;
+    __u64 cookie; /* DESTROY */
+    __u16 local_port, remote_port;
+    __u32 pad;
+    struct abi_report_key flow;
+};
+
+/* ---- Counters: per-CPU array of u64 by this index ---------------------------------------------- */
+
+enum abi_counter {
+    ABI_COUNTER_CONNECTIONS_ACCEPTED = 0,
+    ABI_COUNTER_CONNECTIONS_REJECTED,
+    ABI_COUNTER_CONNECT_DENIED,
+    ABI_COUNTER_DATAGRAM_ACCEPTED,
+    ABI_COUNTER_DATAGRAM_REJECTED,
+    ABI_COUNTER_IDENTITY_SYN_SENT,
+    ABI_COUNTER_IDENTITY_SYNACK_SENT,
+    ABI_COUNTER_IDENTITY_SYNACK_VERIFIED,
+    ABI_COUNTER_IDENTITY_ACK_VERIFIED,
+    ABI_COUNTER_MAC_MISMATCH,
+    ABI_COUNTER_PEER_MISS,
+    ABI_COUNTER_IDENTITY_UNKNOWN,
+    ABI_COUNTER_EPOCH,
+    ABI_COUNTER_OPTION_INVALID,
+    ABI_COUNTER_SYN_DATA,
+    ABI_COUNTER_FRAGMENT,
+    ABI_COUNTER_HEADER,
+    ABI_COUNTER_NO_CONNECTION,
+    ABI_COUNTER_IDENTITY_STRIPPED,
+    ABI_COUNTER_IDENTITY_FALLBACK,
+    ABI_COUNTER_IDENTITY_NO_ROOM,
+    ABI_COUNTER_EXPIRED,
+    ABI_COUNTER_REJUDGED,
+    ABI_COUNTER_REVOKED,
+    ABI_COUNTER_ICMP_RELATED,
+    ABI_COUNTER_EVENTS_SENT,
+    ABI_COUNTER_EVENTS_LOST,     /* ring buffer full: what it would have said is counted here */
+    ABI_COUNTER_REPORTS_FULL,    /* no room in `reports`: sent as an event instead */
+    ABI_COUNTER_TABLE_FULL,      /* handshakes, sockets, flows: no memory */
+    ABI_COUNTER_CLOSED_PORT,     /* answers of the kernel for closed ports that were held back */
+    ABI_COUNTER_MAX
+};
+
+#ifndef __bpf__
+static_assert(sizeof(struct abi_control) == 32, "abi_control");
+static_assert(sizeof(struct abi_pu) == 16, "abi_pu");
+static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
+static_assert(sizeof(struct abi_verdict_key) == 12, "abi_verdict_key");
+static_assert(sizeof(struct abi_verdict) == 24, "abi_verdict");
+static_assert(sizeof(struct abi_address_key) == 20, "abi_address_key");
+static_assert(sizeof(struct abi_peer_keys) == 48, "abi_peer_keys");
+static_assert(sizeof(struct abi_socket) == 104, "abi_socket");
+static_assert(sizeof(struct abi_flow_key) == 44, "abi_flow_key");
+static_assert(sizeof(struct abi_flow) == 16, "abi_flow");
+static_assert(sizeof(struct abi_report_key) == 68, "abi_report_key");
+static_assert(sizeof(struct abi_report) == 40, "abi_report");
+static_assert(sizeof(struct abi_event) == 104, "abi_event");
+#endif
