@@ -10,4 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll gmtime localtime ctime asctime rand srand strncpy strncat
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll gmtime localtime ctime asctime strncpy strncat
+
+/* Not poisoned, because OpenSSL's headers have parameters of this name: only a call is an error. */
+int rand(void) __attribute__((error("rand() is banned: hidden state, predictable")));
+void srand(unsigned int seed) __attribute__((error("srand() is banned: hidden state")));
