@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Identity on the wire, for user space: the option's layout, the key schedule, the MAC. The BPF side
- * (src/bpf/identity.bpf.h) implements the same transcript; tests compare the two.
+ * Identity on the wire, for user space: the option's layout, the key schedule, the MAC. The BPF
+ * side (src/bpf/identity.bpf.h) implements the same transcript; tests compare the two.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_KEY_BYTES 32     /* X25519 */
+#define WIRE_KEY_BYTES 32 /* X25519 */
 #define WIRE_PAIR_KEY_BYTES 16
 
 /* New X25519 key pair by OpenSSL EVP. 0 or -EIO. */
@@ -18,9 +18,9 @@ int wire_keypair_new(uint8_t ret_private[WIRE_KEY_BYTES], uint8_t ret_public[WIR
 int wire_public_key(const uint8_t private_key[WIRE_KEY_BYTES], uint8_t ret_public[WIRE_KEY_BYTES]);
 
 /*
- * K(a,b): HKDF-SHA256 (RFC 5869) over X25519 (RFC 7748), no salt, info = "bulkhead pair key 1" ‖ lower
- * enforcer id (4, big endian) ‖ higher id (4) ‖ epoch of the lower (2) ‖ epoch of the higher (2).
- * Both ends get the same key. Also for a = b (own key both times).
+ * K(a,b): HKDF-SHA256 (RFC 5869) over X25519 (RFC 7748), no salt, info = "bulkhead pair key 1" ‖
+ * lower enforcer id (4, big endian) ‖ higher id (4) ‖ epoch of the lower (2) ‖ epoch of the higher
+ * (2). Both ends get the same key. Also for a = b (own key both times).
  *
  * @return 0; -EINVAL: the peer's key is a point of small order; -EIO: the library refused
  */
