@@ -87,9 +87,13 @@ size_t text_utf8_count(const char *text, size_t len)
 
 static bool is_control(uint32_t point)
 {
-    /* C0, DEL, C1, line and paragraph separators, and what turns the direction of text around. */
+    /*
+     * C0, DEL, C1, line and paragraph separators, what turns the direction of
+     * text around, the byte order mark and noncharacters (which YAML does not allow unescaped).
+     */
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
-           (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+           (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
+           point == 0xfeff || point == 0xfffe || point == 0xffff;
 }
 
 static void quote_one(struct buf *buf, const char *text, size_t n, uint32_t point)
