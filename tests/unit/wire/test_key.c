@@ -38,7 +38,7 @@ static void hex(const char *text, uint8_t ret[WIRE_KEY_BYTES])
 
 static struct pair alice(void)
 {
-    struct pair pair;
+    struct pair pair = {0};
 
     hex(ALICE_PRIVATE, pair.private_key);
     hex(ALICE_PUBLIC, pair.public_key);
@@ -47,7 +47,7 @@ static struct pair alice(void)
 
 static struct pair bob(void)
 {
-    struct pair pair;
+    struct pair pair = {0};
 
     hex(BOB_PRIVATE, pair.private_key);
     hex(BOB_PUBLIC, pair.public_key);
