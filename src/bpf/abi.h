@@ -27,7 +27,7 @@
 #define ABI_ADDRESSES_MAX 1048576u
 #define ABI_PEER_KEYS_MAX 65536u
 #define ABI_BINDINGS_MAX 1048576u
-#define ABI_FLOWS_MAX 131072u
+#define ABI_FLOWS_MAX 65536u
 #define ABI_REPORTS_MAX 131072u
 #define ABI_HANDSHAKES_MAX 65536u
 #define ABI_CLAIMS_MAX 16384u
@@ -118,6 +118,7 @@ struct abi_address_key {
 enum abi_address_flags {
     ABI_ADDRESS_TARGET = 1 << 0,   /* targetNetworks: identity is added towards it */
     ABI_ADDRESS_EXCLUDED = 1 << 1, /* excludedNetworks: neither judged nor reported */
+    ABI_ADDRESS_PEER = 1 << 2,     /* address of a known enforcer: an answer without option was stripped */
 };
 struct abi_address {
     __u32 address_class;
@@ -171,25 +172,23 @@ enum abi_socket_flags {
 
 struct abi_socket {
     __u32 generation; /* equal to control.generation: let through without a look; 0: never */
+    __u32 judged;     /* generation it was judged at last; 0: never */
     __u8 phase;       /* enum abi_phase */
     __u8 direction;   /* enum abi_direction: who opened */
-    __u8 protocol;
     __u8 syns;        /* SYNs sent with the option */
+    __u8 observed;    /* of the last decision: enum abi_action */
     __u32 flags;      /* enum abi_socket_flags */
     __u32 pu;         /* index in pus */
     __u32 pu_generation;
     __u32 peer_enforcer;
     __u32 peer_identity; /* 0: judged by address */
-    __u32 rule;          /* that let it through; ABI_RULE_NONE: default */
-    __u32 policy;        /* version that `rule` belongs to */
-    __u32 isn_local, isn_remote;
+    __u32 address_class;
+    __u32 policy;        /* version that the rules belong to */
+    __u32 rule;          /* that decided; ABI_RULE_NONE: default */
+    __u32 observed_rule;
     __u64 mac;           /* precomputed proof for our own packets */
-    __u64 cgroup;        /* cgroup id of the socket */
+    __u64 cgroup;        /* cgroup id of the socket, 0: not looked up */
     __u64 started_ns;    /* CLOCK_MONOTONIC */
-    __u8 remote[16];
-    __u16 remote_port, local_port;
-    __u8 action;         /* what was decided last: enum abi_action */
-    __u8 pad[3];
 };
 
 /* ---- Flows without a connection of the kernel (UDP, ICMP, other protocols) -------------------- */
@@ -197,9 +196,9 @@ struct abi_socket {
 struct abi_flow_key {
     __u8 local[16], remote[16];
     __u16 local_port, remote_port; /* ICMP echo: both the identifier; others 0 */
+    __u32 pu;                      /* UDP; ABI_PU_NONE for every other protocol */
     __u8 protocol;
     __u8 pad[3];
-    __u32 pu;
 };
 struct abi_flow {
     __u64 seen_ns;
@@ -312,7 +311,7 @@ static_assert(sizeof(struct abi_verdict_key) == 12, "abi_verdict_key");
 static_assert(sizeof(struct abi_verdict) == 24, "abi_verdict");
 static_assert(sizeof(struct abi_address_key) == 20, "abi_address_key");
 static_assert(sizeof(struct abi_peer_keys) == 48, "abi_peer_keys");
-static_assert(sizeof(struct abi_socket) == 104, "abi_socket");
+static_assert(sizeof(struct abi_socket) == 72, "abi_socket");
 static_assert(sizeof(struct abi_flow_key) == 44, "abi_flow_key");
 static_assert(sizeof(struct abi_flow) == 16, "abi_flow");
 static_assert(sizeof(struct abi_report_key) == 68, "abi_report_key");

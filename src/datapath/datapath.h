@@ -91,6 +91,9 @@ struct datapath_binding {
 int datapath_peers_set(struct datapath *datapath, const struct datapath_peer_key *keys, size_t n_keys,
                        const struct datapath_binding *bindings, size_t n_bindings);
 
+/* Addresses of known enforcers: an answer from there without identity is reported as stripped. */
+int datapath_peer_addresses_set(struct datapath *datapath, const struct ip_prefix *addresses, size_t n);
+
 /* ---- Reports ------------------------------------------------------------------------------- */
 
 struct datapath_flow {

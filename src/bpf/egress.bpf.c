@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+
+/*
+ * cgroup_skb/egress: every packet that leaves a local socket. Connections were decided by connect()
+ * and the SYN-ACK; here a changed policy meets them, a SYN whose socket was made in another cgroup
+ * than its process is in now is caught, and what has no connection is judged. Dropping makes the
+ * system call fail with EPERM for datagrams, so no sendmsg hook is needed (docs/developer/datapath.md).
+ */
+#include "datagram.h"
+#include "tcp.h"
+
+#define CGROUP_ROOT_ID 1
+
+/* SYN: as its socket's PU, whoever called connect(); certain rejects that got around connect(). */
+static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, const struct packet *p,
+                                 struct abi_socket *st, const struct abi_control *c)
+{
+    struct address_info info = address_lookup(p->remote);
+    struct decision d;
+    __u32 pu = st->pu;
+
+    if (st->cgroup != bpf_sk_cgroup_id(sk)) {
+        st->cgroup = 0;
+        socket_refresh(skb, sk, st, c);
+        if (st->pu == ABI_PU_NONE)
+            return socket_exempt(st, c);
+        if (st->pu != pu && st->syns) {
+            /* the option in it speaks for the wrong PU: the retransmission will be right */
+            st->syns = 0;
+            return DROP;
+        }
+    }
+    if (info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+        return socket_exempt(st, c);
+    if (st->judged == c->generation)
+        return PASS;
+    decision_for(&d, st, p, ABI_OUT, 0);
+    d.address_class = info.address_class;
+    decide(&d);
+    if (d.action == ABI_REJECT &&
+        (!(st->flags & ABI_SOCKET_OPTION_SENT) || !identity_could_help(&d))) {
+        st->phase = ABI_PHASE_REJECTED;
+        socket_remember(st, &d);
+        return refuse(p, &d, 0, ABI_REASON_POLICY, bpf_get_socket_cookie(skb));
+    }
+    st->judged = c->generation;
+    return PASS;
+}
+
+static __subprog int tcp_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct abi_socket *st,
+                                 const struct abi_control *c)
+{
+    struct packet p;
+    __u32 state = sk->state;
+
+    if (state == 10)
+        return PASS; /* SYN-ACKs: their SYN was judged */
+    if (parse(skb, &p, 0) != PARSE_OK || p.protocol != PROTO_TCP) {
+        count(ABI_COUNTER_HEADER);
+        return DROP;
+    }
+    if (!st) {
+        st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        if (!st) {
+            count(ABI_COUNTER_TABLE_FULL);
+            return DROP;
+        }
+        socket_new_existing(st);
+    }
+    socket_refresh(skb, sk, st, c);
+    if (st->pu == ABI_PU_NONE)
+        return socket_exempt(st, c);
+    if (st->phase == ABI_PHASE_EXISTING || st->phase == ABI_PHASE_REJECTED)
+        return connection_packet(skb, st, &p, c, 0);
+    if (state == 2)
+        return opener_syn(skb, sk, &p, st, c);
+    if (state == 3)
+        return PASS;
+    switch (st->phase) {
+    case ABI_PHASE_ACCEPTED:
+    case ABI_PHASE_EXEMPT:
+        return connection_packet(skb, st, &p, c, 0);
+    }
+    return packet_of_rejected(&p);
+}
+
+/* Packets that the kernel itself answers with, from sockets of its own in the root cgroup. */
+static __always_inline int kernel_answer(const struct packet *p, struct bpf_sock *sk)
+{
+    if (sk->type != SOCKET_RAW || bpf_sk_cgroup_id(sk) != CGROUP_ROOT_ID)
+        return 0;
+    if (p->protocol == PROTO_TCP)
+        return !p->payload && !(p->tcp_flags & TCP_SYN);
+    return icmp_is_error(p);
+}
+
+static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
+                                      struct abi_socket *st, const struct abi_control *c)
+{
+    struct address_info info;
+    struct decision d;
+    struct packet p;
+
+    if (!st) {
+        st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        if (!st) {
+            count(ABI_COUNTER_TABLE_FULL);
+            return DROP;
+        }
+        st->phase = ABI_PHASE_DATAGRAM;
+    }
+    socket_refresh(skb, sk, st, c);
+    if (st->pu == ABI_PU_NONE)
+        return socket_exempt(st, c);
+    st->phase = ABI_PHASE_DATAGRAM;
+    if (parse(skb, &p, 0) != PARSE_OK) {
+        count(ABI_COUNTER_HEADER);
+        return DROP;
+    }
+    info = address_lookup(p.remote);
+    if (always_allowed(&p) || info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+        return PASS;
+    if (kernel_answer(&p, sk))
+        return PASS;
+    d.pu = st->pu;
+    d.identity = 0;
+    d.address_class = info.address_class;
+    d.protocol = p.protocol;
+    d.direction = ABI_OUT;
+    d.port = datagram_port(&p, ABI_OUT);
+    return datagram_judge(&p, c, &d, loopback_self(skb, &p, st->pu, c));
+}
+
+SEC("cgroup_skb/egress")
+int bulkhead_egress(struct __sk_buff *skb)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct abi_control *c = control_get();
+    struct abi_socket *st;
+
+    if (!sk || !c)
+        return DROP;
+    sk = bpf_sk_fullsock(sk);
+    if (!sk)
+        return DROP;
+    st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (st && st->generation == c->generation)
+        return PASS;
+    if (sk->type == SOCKET_STREAM && sk->protocol == PROTO_TCP)
+        return tcp_egress(skb, sk, st, c);
+    return datagram_egress(skb, sk, st, c);
+}

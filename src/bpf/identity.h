@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/* The identity option and its proof: docs/formats/identity-option.md; src/wire computes the same. */
+#include "common.h"
+
+struct option {
+    __u8 kind, len, exid_hi, exid_lo;
+    __be32 enforcer, identity;
+    __u8 tail[8];
+} __attribute__((packed));
+
+struct found_option {
+    __u32 enforcer, identity;
+    __u64 tail;
+    __u8 fast_open; /* a Fast Open cookie is there too */
+    __u8 present;
+    __u8 pad[6];
+};
+
+enum option_result { OPTION_ABSENT = 0, OPTION_FOUND = 1, OPTION_BAD = 2 };
+
+#define TCP_OPTIONS_MAX 40
+#define TCP_OPTION_FAST_OPEN 34
+
+/*
+ * The same value, of which the verifier knows nothing any more: else each round of a loop has bounds
+ * of its own, no two states are alike and a walk over 40 bytes takes a million steps to verify.
+ */
+static __always_inline void forget_bounds(__u32 *value, __u64 noise)
+{
+    __u64 v = *value;
+
+    asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(v) : "r"(noise));
+    *value = v;
+}
+
+/*
+ * Walk the TCP options of a packet whose data starts at the network header; `at` and `end` are their
+ * bounds. Anything that makes our option ambiguous (twice, wrong length) is bad; malformed other
+ * options end the walk, as they do in the kernel's own parser.
+ *
+ * A global function: verified once by itself, not once per path that leads to it.
+ * @return enum option_result | offset of the option << 8 | 1 << 24 when a Fast Open cookie is there
+ */
+__weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
+{
+    __u32 result = OPTION_ABSENT, offset = 0, fast_open = 0;
+    int i;
+
+    for (i = 0; i < TCP_OPTIONS_MAX; i++) {
+        void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+        __u8 *kind, len;
+
+        forget_bounds(&at, skb->len);
+        if (at >= end || at > 1024)
+            break;
+        kind = data + at;
+        if ((void *)(kind + 1) > data_end || *kind == 0)
+            break;
+        if (*kind == 1) {
+            at++;
+            continue;
+        }
+        if ((void *)(kind + 2) > data_end)
+            break;
+        len = kind[1];
+        if (len < 2 || at + len > end)
+            break;
+        if (*kind == TCP_OPTION_FAST_OPEN && len > 2)
+            fast_open = 1;
+        if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end &&
+            kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
+            if (result != OPTION_ABSENT || len != ABI_OPTION_LEN)
+                return OPTION_BAD;
+            result = OPTION_FOUND;
+            offset = at;
+        }
+        at += len;
+    }
+    return result | offset << 8 | fast_open << 24;
+}
+
+/* The option of a packet, if it has exactly one. */
+static __subprog int option_get(struct __sk_buff *skb, const struct packet *p,
+                                struct found_option *ret)
+{
+    __u32 at = (__u32)p->l4 + sizeof(struct tcp_header);
+    __u32 found = option_find(skb, at, (__u32)p->l4 + p->tcp_header);
+    struct option o;
+
+    ret->present = 0;
+    ret->fast_open = found >> 24;
+    if ((found & 0xff) != OPTION_FOUND)
+        return found & 0xff;
+    if (load(skb, found >> 8 & 0xffff, &o, sizeof(o)) < 0)
+        return OPTION_BAD;
+    ret->present = 1;
+    ret->enforcer = bpf_ntohl(o.enforcer);
+    ret->identity = bpf_ntohl(o.identity);
+    __builtin_memcpy(&ret->tail, o.tail, 8);
+    return OPTION_FOUND;
+}
+
+struct proof {
+    __u64 k0, k1;
+    __u32 isn_a, isn_b;
+    __u32 enforcer_a, identity_a;
+    __u32 enforcer_b, identity_b;
+    __u16 epoch_a, epoch_b;
+    __u32 role; /* 'A' or 'B' */
+};
+
+#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+#define SIPROUND                                                                                   \
+    do {                                                                                           \
+        v0 += v1;                                                                                  \
+        v1 = ROTL(v1, 13);                                                                         \
+        v1 ^= v0;                                                                                  \
+        v0 = ROTL(v0, 32);                                                                         \
+        v2 += v3;                                                                                  \
+        v3 = ROTL(v3, 16);                                                                         \
+        v3 ^= v2;                                                                                  \
+        v0 += v3;                                                                                  \
+        v3 = ROTL(v3, 21);                                                                         \
+        v3 ^= v0;                                                                                  \
+        v2 += v1;                                                                                  \
+        v1 = ROTL(v1, 17);                                                                         \
+        v1 ^= v2;                                                                                  \
+        v2 = ROTL(v2, 32);                                                                         \
+    } while (0)
+#define SIPWORD(m)                                                                                 \
+    do {                                                                                           \
+        v3 ^= (m);                                                                                 \
+        SIPROUND;                                                                                  \
+        SIPROUND;                                                                                  \
+        v0 ^= (m);                                                                                 \
+    } while (0)
+
+/* SipHash-2-4 over the 32 bytes of the transcript, as a little-endian number. */
+static __subprog __u64 proof_mac(const struct proof *p)
+{
+    __u64 v0 = p->k0 ^ 0x736f6d6570736575ULL, v1 = p->k1 ^ 0x646f72616e646f6dULL;
+    __u64 v2 = p->k0 ^ 0x6c7967656e657261ULL, v3 = p->k1 ^ 0x7465646279746573ULL;
+
+    SIPWORD((__u64)(p->role & 0xff) | (__u64)ABI_WIRE_VERSION << 8 |
+            (__u64)bpf_htons(p->epoch_a) << 16 | (__u64)bpf_htonl(p->isn_a) << 32);
+    SIPWORD((__u64)bpf_htonl(p->isn_b) | (__u64)bpf_htonl(p->enforcer_a) << 32);
+    SIPWORD((__u64)bpf_htonl(p->identity_a) | (__u64)bpf_htonl(p->enforcer_b) << 32);
+    SIPWORD((__u64)bpf_htonl(p->identity_b) | (__u64)bpf_htons(p->epoch_b) << 32);
+    SIPWORD(32ULL << 56);
+    v2 ^= 0xff;
+    SIPROUND;
+    SIPROUND;
+    SIPROUND;
+    SIPROUND;
+    return v0 ^ v1 ^ v2 ^ v3;
+}
+
+/*
+ * Does `tail` prove the transcript under one of the keys shared with the peer? On success the key and
+ * epochs are left in the proof. `own_is_a`: which of the two epochs is ours.
+ */
+static __subprog int proof_verify(struct proof *p, const struct abi_peer_keys *keys, __u64 tail,
+                                   int own_is_a)
+{
+    int i;
+
+    for (i = 0; i < ABI_KEYS_PER_PEER; i++) {
+        if (!keys->key[i].valid)
+            continue;
+        p->k0 = keys->key[i].k0;
+        p->k1 = keys->key[i].k1;
+        p->epoch_a = own_is_a ? keys->key[i].own_epoch : keys->key[i].peer_epoch;
+        p->epoch_b = own_is_a ? keys->key[i].peer_epoch : keys->key[i].own_epoch;
+        if (proof_mac(p) == tail)
+            return 1;
+    }
+    return 0;
+}
+
+static __always_inline int binding_known(__u32 enforcer, __u32 identity)
+{
+    struct abi_binding_key key;
+
+    key.enforcer_id = enforcer;
+    key.identity = identity;
+    return bpf_map_lookup_elem(&bindings, &key) != 0;
+}
+
+static __always_inline void option_fill(struct option *o, __u32 enforcer, __u32 identity, __u64 tail)
+{
+    o->kind = ABI_OPTION_KIND;
+    o->len = ABI_OPTION_LEN;
+    o->exid_hi = ABI_OPTION_EXID_BE_HI;
+    o->exid_lo = ABI_OPTION_EXID_BE_LO;
+    o->enforcer = bpf_htonl(enforcer);
+    o->identity = bpf_htonl(identity);
+    __builtin_memcpy(o->tail, &tail, 8);
+}
+
+/* Last eight bytes of the option in a SYN: version, flags, epoch, zero. */
+static __always_inline __u64 hello_tail(__u16 epoch)
+{
+    return (__u64)ABI_WIRE_VERSION | (__u64)bpf_htons(epoch) << 16;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * Maps of the datapath. Every object file includes this; the definitions are weak, so linking the
+ * objects leaves one of each. Types of 5.10: nothing newer is needed.
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+/* A function of its own in the object: keeps programs small for the verifier. */
+#define __subprog __noinline __attribute__((unused))
+
+/* SYN that was let in and waits for its SYN-ACK to be written: by cookie of the request socket. */
+struct handshake {
+    __u64 k0, k1;
+    __u32 peer_enforcer, peer_identity;
+    __u32 identity; /* of the listener's PU */
+    __u32 isn_remote;
+    __u16 peer_epoch, own_epoch;
+    __u32 pad;
+};
+
+enum pending_kind { PENDING_NONE = 0, PENDING_SYN, PENDING_VERIFIED, PENDING_ADDRESS, PENDING_EXEMPT };
+
+/*
+ * What the ingress program found out about a packet to a listener, for the sock_ops callbacks that
+ * the same packet causes on the same CPU in the same softirq (SYN-ACK written, child established).
+ * Written by ingress only; softirqs of one CPU do not nest.
+ */
+struct pending {
+    __u8 remote[16];
+    __u16 remote_port, local_port;
+    __u32 kind; /* enum pending_kind */
+    struct handshake handshake;
+    __u32 judged, policy, rule, observed_rule, address_class, pu;
+    __u32 peer_enforcer, peer_identity;
+    __u8 observed, pad[7];
+};
+
+/* A connection attempt that came with an identity and was refused: not to be judged by address later. */
+struct claim_key {
+    __u8 remote[16];
+    __u16 remote_port, local_port;
+    __u32 isn;
+};
+
+#define MAP(kind, k, v, n, with, map)                                    \
+    struct {                                                                                       \
+        __uint(type, kind);                                                                    \
+        __type(key, k);                                                                      \
+        __type(value, v);                                                                  \
+        __uint(max_entries, n);                                                                  \
+        __uint(map_flags, with);                                                              \
+    } map SEC(".maps") __weak
+
+MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_control, 1, 0, control);
+MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_pu, ABI_PUS_MAX, 0, pus);
+MAP(BPF_MAP_TYPE_HASH, __u64, __u32, ABI_CGROUPS_MAX, BPF_F_NO_PREALLOC, pu_by_cgroup);
+MAP(BPF_MAP_TYPE_HASH, struct abi_peer_key, __u32, ABI_POLICY_PEERS_MAX, BPF_F_NO_PREALLOC, peer_class);
+MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_MAX,
+    BPF_F_NO_PREALLOC, verdicts);
+MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
+    BPF_F_NO_PREALLOC, addresses);
+MAP(BPF_MAP_TYPE_HASH, __u32, struct abi_peer_keys, ABI_PEER_KEYS_MAX, BPF_F_NO_PREALLOC, peer_keys);
+MAP(BPF_MAP_TYPE_HASH, struct abi_binding_key, __u8, ABI_BINDINGS_MAX, BPF_F_NO_PREALLOC, bindings);
+MAP(BPF_MAP_TYPE_HASH, __u32, __u8, ABI_IFACES_MAX, 0, excluded_ifaces);
+MAP(BPF_MAP_TYPE_ARRAY, __u32, __u8, 256, 0, raw_protocols);
+MAP(BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, ABI_FLOWS_MAX, 0, flows);
+MAP(BPF_MAP_TYPE_LRU_HASH, __u64, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);
+MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, __u8, ABI_CLAIMS_MAX, 0, claims);
+MAP(BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct pending, 1, 0, pending);
+MAP(BPF_MAP_TYPE_HASH, struct abi_report_key, struct abi_report, ABI_REPORTS_MAX, BPF_F_NO_PREALLOC,
+    reports);
+MAP(BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, ABI_COUNTER_MAX, 0, counters);
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, ABI_EVENTS_BYTES);
+} events SEC(".maps") __weak;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+    __type(key, int);
+    __type(value, struct abi_socket);
+} sockets SEC(".maps") __weak;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/* Flow reports: the first of a kind as an event at once, all of them counted in `reports`. */
+#include "decide.h"
+
+struct report_extra {
+    __u64 cookie; /* not 0: the socket is to be destroyed */
+    __u32 peer_enforcer;
+    __u8 reason;
+    __u8 pad[3];
+};
+
+static __always_inline void report_key_fill(struct abi_report_key *key, const __u8 *local,
+                                            const __u8 *remote, const struct decision *d,
+                                            __u32 peer_enforcer, __u8 reason)
+{
+    __builtin_memset(key, 0, sizeof(*key));
+    address_copy(key->local, local);
+    address_copy(key->remote, remote);
+    key->pu = d->pu;
+    key->peer_enforcer = peer_enforcer;
+    key->peer_identity = d->identity;
+    key->address_class = d->address_class;
+    key->policy = d->policy;
+    key->rule = d->rule;
+    key->observed_rule = d->observed_rule;
+    key->port = d->port;
+    key->protocol = d->protocol;
+    key->direction = d->direction;
+    key->action = d->action;
+    key->observed = d->observed;
+    key->reason = reason;
+}
+
+static __always_inline void event_send(const struct abi_report_key *key, __u32 type, __u32 counted,
+                                       __u64 cookie, __u16 local_port, __u16 remote_port)
+{
+    struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (!event) {
+        if (type == ABI_EVENT_FLOW && !counted)
+            count(ABI_COUNTER_EVENTS_LOST);
+        return;
+    }
+    event->type = type;
+    event->counted = counted;
+    event->time_ns = bpf_ktime_get_ns();
+    event->cookie = cookie;
+    event->local_port = local_port;
+    event->remote_port = remote_port;
+    event->pad = 0;
+    event->flow = *key;
+    bpf_ringbuf_submit(event, 0);
+    count(ABI_COUNTER_EVENTS_SENT);
+}
+
+/* Add to the counted report of this kind; tell user space when it is the first. */
+static __subprog int report_count(const struct abi_report_key *key, __u64 bytes_in, __u64 bytes_out,
+                                   __u32 n)
+{
+    struct abi_report fresh;
+    struct abi_report *known = bpf_map_lookup_elem(&reports, key);
+    int r;
+
+    if (known) {
+        __sync_fetch_and_add(&known->count, n);
+        if (bytes_in | bytes_out) {
+            __sync_fetch_and_add(&known->bytes_in, bytes_in);
+            __sync_fetch_and_add(&known->bytes_out, bytes_out);
+        }
+        return 0;
+    }
+    fresh.count = n;
+    fresh.bytes_in = bytes_in;
+    fresh.bytes_out = bytes_out;
+    fresh.first_ns = fresh.last_ns = bpf_ktime_get_ns();
+    r = bpf_map_update_elem(&reports, key, &fresh, BPF_NOEXIST);
+    if (r == -17) { /* EEXIST: another CPU was first */
+        known = bpf_map_lookup_elem(&reports, key);
+        if (known)
+            __sync_fetch_and_add(&known->count, n);
+        return 0;
+    }
+    if (r < 0)
+        count(ABI_COUNTER_REPORTS_FULL);
+    if (n)
+        event_send(key, ABI_EVENT_FLOW, r == 0, 0, 0, 0);
+    else if (r < 0)
+        count(ABI_COUNTER_EVENTS_LOST);
+    return 0;
+}
+
+/* Report what was decided about a packet; rules with logsDisabled are silent unless it is a fault. */
+static __subprog int report(const struct packet *p, const struct decision *d,
+                             const struct report_extra *extra)
+{
+    struct abi_report_key key;
+
+    report_key_fill(&key, p->local, p->remote, d, extra->peer_enforcer, extra->reason);
+    if (extra->cookie)
+        event_send(&key, ABI_EVENT_DESTROY, 1, extra->cookie, p->local_port, p->remote_port);
+    if (d->no_log && extra->reason <= ABI_REASON_POLICY)
+        return 0;
+    return report_count(&key, 0, 0, 1);
+}
+
+static __always_inline __u32 reason_counter(__u8 reason)
+{
+    switch (reason) {
+    case ABI_REASON_MAC_MISMATCH:
+        return ABI_COUNTER_MAC_MISMATCH;
+    case ABI_REASON_PEER_MISS:
+        return ABI_COUNTER_PEER_MISS;
+    case ABI_REASON_IDENTITY_UNKNOWN:
+        return ABI_COUNTER_IDENTITY_UNKNOWN;
+    case ABI_REASON_EPOCH:
+        return ABI_COUNTER_EPOCH;
+    case ABI_REASON_OPTION_INVALID:
+        return ABI_COUNTER_OPTION_INVALID;
+    case ABI_REASON_SYN_DATA:
+        return ABI_COUNTER_SYN_DATA;
+    case ABI_REASON_FRAGMENT:
+        return ABI_COUNTER_FRAGMENT;
+    case ABI_REASON_HEADER:
+        return ABI_COUNTER_HEADER;
+    case ABI_REASON_NO_CONNECTION:
+        return ABI_COUNTER_NO_CONNECTION;
+    case ABI_REASON_EXPIRED:
+        return ABI_COUNTER_EXPIRED;
+    case ABI_REASON_NO_MEMORY:
+        return ABI_COUNTER_TABLE_FULL;
+    }
+    return ABI_COUNTER_CONNECTIONS_REJECTED;
+}
+
+/* Drop for `reason`: count, report with what is known, never an allow. */
+static __always_inline int refuse(const struct packet *p, struct decision *d, __u32 peer_enforcer,
+                                  __u8 reason, __u64 destroy_cookie)
+{
+    struct report_extra extra;
+
+    extra.cookie = destroy_cookie;
+    extra.peer_enforcer = peer_enforcer;
+    extra.reason = reason;
+    extra.pad[0] = extra.pad[1] = extra.pad[2] = 0;
+    d->action = ABI_REJECT;
+    if (reason != ABI_REASON_POLICY) {
+        d->rule = d->observed_rule = ABI_RULE_NONE;
+        d->observed = ABI_NONE;
+    }
+    count(reason_counter(reason));
+    report(p, d, &extra);
+    return DROP;
+}
+
+static __always_inline void report_accept(const struct packet *p, const struct decision *d,
+                                          __u32 peer_enforcer, __u8 reason)
+{
+    struct report_extra extra;
+
+    extra.cookie = 0;
+    extra.peer_enforcer = peer_enforcer;
+    extra.reason = reason;
+    extra.pad[0] = extra.pad[1] = extra.pad[2] = 0;
+    report(p, d, &extra);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/* Which processing unit a socket belongs to. Nothing here depends on addresses or namespaces. */
+#include "common.h"
+
+static __always_inline int pu_of_cgroup(__u64 cgroup, __u32 *ret)
+{
+    __u32 *pu = bpf_map_lookup_elem(&pu_by_cgroup, &cgroup);
+
+    if (!pu)
+        return 0;
+    *ret = *pu;
+    return 1;
+}
+
+static __always_inline __u32 pu_rest(const struct abi_control *c)
+{
+    return c->flags & ABI_CONTROL_HOST ? c->host_pu : ABI_PU_NONE;
+}
+
+static __always_inline __u32 pu_walk_socket(struct bpf_sock *sk, const struct abi_control *c)
+{
+    __u64 cgroup = bpf_sk_cgroup_id(sk);
+    __u32 pu;
+    int i;
+
+    if (pu_of_cgroup(cgroup, &pu))
+        return pu;
+    for (i = ABI_CGROUP_DEPTH_MAX; i > 0; i--) {
+        cgroup = bpf_sk_ancestor_cgroup_id(sk, c->root_level + i);
+        if (cgroup && pu_of_cgroup(cgroup, &pu))
+            return pu;
+    }
+    return pu_rest(c);
+}
+
+/*
+ * The deepest registered cgroup that holds the packet's socket, else the host. A global function:
+ * verified once.
+ */
+__weak __noinline __u32 pu_of_packet(struct __sk_buff *skb)
+{
+    struct abi_control *c = control_get();
+    struct bpf_sock *sk = skb->sk;
+
+    if (!c || !sk)
+        return ABI_PU_NONE;
+    sk = bpf_sk_fullsock(sk);
+    if (!sk)
+        return ABI_PU_NONE;
+    return pu_walk_socket(sk, c);
+}
+
+/* The same for the running process: connect() hooks, where sockets have no cgroup helper. */
+static __subprog __u32 pu_of_current(const struct abi_control *c)
+{
+    __u64 cgroup = bpf_get_current_cgroup_id();
+    __u32 pu;
+    int i;
+
+    if (pu_of_cgroup(cgroup, &pu))
+        return pu;
+    for (i = ABI_CGROUP_DEPTH_MAX; i > 0; i--) {
+        cgroup = bpf_get_current_ancestor_cgroup_id(c->root_level + i);
+        if (cgroup && pu_of_cgroup(cgroup, &pu))
+            return pu;
+    }
+    return pu_rest(c);
+}
+
+static __always_inline int socket_exempt(struct abi_socket *st, const struct abi_control *c)
+{
+    st->phase = ABI_PHASE_EXEMPT;
+    st->judged = c->generation;
+    st->generation = c->generation;
+    return PASS;
+}
+
+static __always_inline __u32 pu_identity(__u32 index)
+{
+    struct abi_pu *pu = bpf_map_lookup_elem(&pus, &index);
+
+    return pu ? pu->identity : 0;
+}
+
+/* Look the PU up again when cgroups changed. */
+static __always_inline void socket_refresh(struct __sk_buff *skb, struct bpf_sock *sk,
+                                           struct abi_socket *st, const struct abi_control *c)
+{
+    if (st->cgroup && st->pu_generation == c->pu_generation)
+        return;
+    st->pu = pu_of_packet(skb);
+    st->cgroup = bpf_sk_cgroup_id(sk);
+    st->pu_generation = c->pu_generation;
+}
