@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Enforcer of one host, driven as an operator drives it: files, signals, local commands."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,9 @@ import time
 from . import system as sys_
 from .policy import NAMESPACE, policy
 from .tool import Process
+
+
+METRICS = "127.0.0.1:9464"
 
 
 class Enforcer:
@@ -33,13 +37,13 @@ class Enforcer:
             "cgroupRoot": f"/{host.system.name}/{host.name}",
             "host": {"enabled": True, "tags": ["app=host"]},
             "processingUnits": [
-                {"name": unit.replace("/", "-"),
-                 "cgroup": f"/{host.system.name}/{host.name}/{unit}", "tags": tags}
+                {"name": unit.replace("/", "-"), "cgroup": f"/{unit}", "tags": tags}
                 for unit, tags in units.items()],
             "discovery": {"systemd": False, "containers": False, "kubernetes": False},
             "identity": {"enforcerId": number, "key": str(self.directory / "enforcer.key")},
             "peers": str(self.directory / "peers.d"),
             "flowReportInterval": "1s",
+            "metrics": METRICS,
             "log": {"level": "debug", "format": "text"},
             **more,
         }
@@ -162,6 +166,29 @@ class Enforcer:
         self.write_policy(text)
         sys_.wait_for(lambda: self.status()["policyRevision"] != before, seconds, 0.02,
                       f"{self.host.name}: new policy; warnings {self.status().get('warnings')}")
+
+    @contextlib.contextmanager
+    def configured(self, **changes):
+        """Another configuration for a while: stopped, changed, started; then the same back."""
+        before = {key: self.config.get(key) for key in changes}
+        try:
+            self.restart(**changes)
+            yield self
+        finally:
+            self.restart(**before)
+
+    def restart(self, **changes):
+        if self.process:
+            self.stop()
+        self.config.update(changes)
+        self.config = {key: value for key, value in self.config.items() if value is not None}
+        self.write_config()
+        self.start()
+
+    def detach(self):
+        """With the daemon stopped: nothing is enforced any more."""
+        self.host.exec(self.binary, "detach", "--config", self.config_file,
+                       "--state", self.directory / "state")
 
     def programs(self):
         return {item["hook"]: item["attached"] for item in self.status()["programs"]}

@@ -56,10 +56,11 @@ class Process:
 
     def _read(self):
         for line in self._popen.stdout:
-            try:
-                self.events.append(json.loads(line))
-            except ValueError:
+            event = parse_event(line)
+            if event is None:
                 self.lines.append(line.rstrip())
+            else:
+                self.events.append(event)
 
     @property
     def pid(self):
@@ -111,11 +112,14 @@ class Process:
         self.kill()
 
 
+def parse_event(line):
+    """A JSON object, or None for any other line."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
 def parse_events(text):
-    events = []
-    for line in text.splitlines():
-        try:
-            events.append(json.loads(line))
-        except ValueError:
-            pass
-    return events
+    return [event for line in text.splitlines() if (event := parse_event(line)) is not None]

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon comes and goes; the kernel goes on deciding."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from estate import policy, wait_for
+from support import (D, LAN, W, Change, accepted_by, by_address, into, lan, out, pair, rejected_by,
+                     tcp, udp)
+
+
+def verdicts(estate, ip, allowed, rejected):
+    """What the policy of these tests says, with traffic: allowed pair, EPERM, silent drop."""
+    assert tcp(estate, allowed, ip).ok
+    assert tcp(estate, rejected, ip).error == "EPERM"
+    assert tcp(estate, allowed, ip, source=("c", None), timeout=400).error == "ETIMEDOUT"
+    assert tcp(estate, allowed, ip, target=("b", "svc"), timeout=400).error is not None
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_enforcement_goes_on_without_the_daemon(estate, ip, port, end):
+    rejected = estate.port()
+    estate.apply(policy(pair(f"tcp/{port}")))
+    verdicts(estate, ip, port, rejected)
+    for enforcer in estate.enforcers.values():
+        getattr(enforcer, end)()
+    verdicts(estate, ip, port, rejected)
+    for enforcer in estate.enforcers.values():
+        enforcer.start()
+    verdicts(estate, ip, port, rejected)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_running_stream_survives_a_restart(estate, ip, port, end):
+    estate.apply(policy(pair(f"tcp/{port}")))
+    estate.b.listen("db", port, "--silent", ip=ip)
+    busy = estate.a.hold("web", estate.b.addresses[ip], port, "--tick", 5)
+    idle = estate.a.hold("web", estate.b.addresses[ip], port)
+    for _ in range(2):
+        for enforcer in estate.enforcers.values():
+            getattr(enforcer, end)()
+            enforcer.start()
+    time.sleep(0.3)
+    assert busy.running and idle.running and not busy.named("dead") and not idle.named("dead")
+    types = {item["type"] for item in netstat(estate.enforcer("a"), port)}
+    assert types == {"PU to PU"}, "adopted with what was proven"
+
+
+def netstat(enforcer, port):
+    return [item for item in enforcer.json("netstat")
+            if port in (int(item["destinationPort"] or 0), int(item["sourcePort"] or 0))]
+
+
+def test_stream_is_cut_after_an_adoption(estate, port):
+    """A policy changed while nobody was there is applied at the next start."""
+    estate.apply(policy(pair(f"tcp/{port}")))
+    estate.b.listen("db", port, "--silent")
+    client = estate.a.hold("web", estate.b.addresses[4], port)
+    enforcer = estate.enforcer("a")
+    enforcer.kill()
+    enforcer.write_policy(policy())
+    time.sleep(0.3)
+    assert not client.named("dead")
+    enforcer.start()
+    client.wait_event("dead", 2)
+    assert tcp(estate, port).error == "EPERM"
+
+
+def test_no_gap_while_restarting(estate, port):
+    """A rejected connection is tried all the time through five restarts: never once through."""
+    estate.apply(policy([into("db-in", D, W, f"tcp/{port}")]))
+    with estate.b.listen("db", port) as server:
+        script = TRY_FOREVER.format(address=estate.b.addresses[4], port=port)
+        trying = estate.a.start("/usr/bin/python3", "-c", script, unit="web")
+        for i in range(5):
+            enforcer = estate.enforcer("a")
+            enforcer.kill() if i % 2 else enforcer.stop()
+            enforcer.start()
+        trying.signal(signal.SIGTERM)
+        trying.wait()
+        assert not server.named("accepted") and "through" not in trying.lines
+
+
+TRY_FOREVER = """
+import socket
+while True:
+    s = socket.socket()
+    s.settimeout(0.5)
+    try:
+        s.connect(('{address}', {port}))
+        print('through', flush=True)
+    except OSError:
+        pass
+    s.close()
+"""
+
+
+def test_policy_at_start_is_in_force_when_ready(estate, port):
+    enforcer = estate.enforcer("a")
+    estate.apply(policy())
+    enforcer.stop()
+    enforcer.write_policy(policy(pair(f"tcp/{port}")))
+    enforcer.start()
+    assert estate.enforcer("b").apply(policy(pair(f"tcp/{port}"))) is None
+    assert tcp(estate, port).ok
+
+
+@pytest.fixture
+def detached(estate):
+    """Host a as before any installation: the test starts the Enforcer itself."""
+    estate.apply(policy())
+    enforcer = estate.enforcer("a")
+    enforcer.stop()
+    enforcer.detach()
+    yield enforcer
+    if enforcer.process is None:
+        enforcer.start()
+
+
+def test_older_sockets_are_left_alone(detached, estate, ip, port):
+    """Existing: not cut by a default, cut by a Reject that names them."""
+    estate.enforcer("b").apply(policy(incoming="Allow", outgoing="Allow"))
+    estate.b.listen("db", port, "--silent", ip=ip)
+    client = estate.a.hold("web", estate.b.addresses[ip], port, "--tick", 20)
+    detached.write_policy(policy())
+    detached.start()
+    time.sleep(0.5)
+    assert client.running and not client.named("dead")
+    assert {item["type"] for item in netstat(detached, port)} == {"Existing"}
+    assert tcp(estate, estate.port(), ip).error == "EPERM", "a new one is judged"
+    detached.apply(policy([out("no-lan", W, LAN, "any", action="Reject")], [lan()]))
+    client.wait_event("dead", 2)
+
+
+def test_older_listener_takes_part(detached, estate, ip, port):
+    """A server that was there first: new connections to it are proven and judged like any other."""
+    rulesets = pair(f"tcp/{port}", sender=D, receiver=W)
+    server = estate.a.listen("web", port, ip=ip)
+    detached.write_policy(policy(rulesets))
+    detached.start()
+    estate.enforcer("b").apply(policy(rulesets))
+    assert estate.b.connect("db", estate.a.addresses[ip], port).ok
+    assert estate.c.connect(None, estate.a.addresses[ip], port, timeout=400).error == "ETIMEDOUT"
+    accepted_by(detached, port, "receiver-in")
+    assert len(server.named("accepted")) == 1
+
+
+def test_older_datagram_socket_is_judged(detached, estate, ip, port):
+    server = estate.a.listen("web", port, ip=ip, kind="udp")
+    detached.write_policy(policy())
+    detached.start()
+    result = estate.c.sock(None, "udp-send", estate.a.addresses[ip], port, "--timeout", 400)
+    assert result.error == "ETIMEDOUT" and not server.named("data")
+
+
+def test_second_daemon_is_refused(estate):
+    enforcer = estate.enforcer("a")
+    second = enforcer.host.exec(*enforcer.command(), check=False, timeout=15)
+    assert second.returncode not in (0, -9) and second.stderr
+    assert enforcer.process.running and enforcer.status()["mode"] == "standalone"
+
+
+def test_second_daemon_with_another_socket_is_refused(estate):
+    """The kernel's objects are what there can only be one owner of."""
+    enforcer = estate.enforcer("a")
+    state = enforcer.directory / "state2"
+    second = enforcer.host.exec(enforcer.binary, "run", "--config", enforcer.config_file,
+                                "--state", state, "--socket", enforcer.directory / "second.sock",
+                                check=False, timeout=15)
+    assert second.returncode not in (0, -9) and second.stderr
+
+
+def test_peer_file_that_comes_later(estate, ip, port):
+    """Until b knows host a, the proof of a counts for nothing; then the same traffic passes."""
+    far = estate.enforcer("b")
+    description = (far.directory / "peers.d" / "1.yaml").read_text()
+    estate.apply(policy(pair(f"tcp/{port}")))
+    far.remove_peer(1)
+    wait_for(lambda: peers_of(far) == 0, what="peer forgotten")
+    try:
+        change = Change(far)
+        assert tcp(estate, port, ip).error == "ETIMEDOUT"
+        change.wait("peer_miss")
+    finally:
+        far.write_peer(1, description)
+    wait_for(lambda: peers_of(far) == 1, what="peer known")
+    assert tcp(estate, port, ip).ok
+
+
+def peers_of(enforcer):
+    """Others than the Enforcer itself."""
+    peers = enforcer.status()["peers"]
+    if isinstance(peers, int):
+        return peers
+    return len([peer for peer in peers if peer.get("enforcerId") != enforcer.number])
+
+
+def test_wrong_policy_changes_nothing(estate, port):
+    estate.apply(policy(pair(f"tcp/{port}")))
+    enforcer = estate.enforcer("a")
+    revision = enforcer.status()["policyRevision"]
+    good = enforcer.text
+    for wrong in ("{", '{"APIVersion": 1, "data": {"networkrulesetpolicies": [{"nmae": "x"}]}}',
+                  policy([out("bad", W, D, "tcp/99999")])):
+        enforcer.write_policy(wrong)
+        wait_for(lambda: "policy.yaml" in json.dumps(enforcer.status()["warnings"]),
+                 what="warning that names the file")
+        assert enforcer.status()["policyRevision"] == revision
+        assert tcp(estate, port).ok
+        enforcer.write_policy(good)
+        wait_for(lambda: "policy.yaml" not in json.dumps(enforcer.status()["warnings"]),
+                 what="warning goes away")
+    assert "policy.yaml" in enforcer.log()
+
+
+def test_policy_in_several_files(estate, port):
+    """One file a side; removing one takes its rules away."""
+    estate.apply(policy(pair(f"tcp/{port}")))
+    enforcer = estate.enforcer("a")
+    enforcer.apply(policy())
+    extra = json.dumps({"APIVersion": 1, "data": {"networkrulesetpolicies": [
+        {**out("more", W, D, f"tcp/{port}"), "namespace": "/shop"}]}})
+    enforcer.write_policy(extra, "more.yaml")
+    enforcer.text = None
+    wait_for(lambda: tcp(estate, port, timeout=300).ok, what="second file in force")
+    (enforcer.directory / "policy.d" / "more.yaml").unlink()
+    wait_for(lambda: tcp(estate, port, timeout=300).error == "EPERM", what="its rules are gone")
+
+
+def test_disable_and_enable(estate, ip, port):
+    estate.apply(policy())
+    enforcer = estate.enforcer("a")
+    assert tcp(estate, port, ip).error == "EPERM"
+    with estate.c.listen(None, port, ip=ip):
+        enforcer.bulkhead("enforcer", "disable", "--yes")
+        assert estate.a.connect("web", estate.c.addresses[ip], port).ok
+        assert not any(item["attached"] for item in enforcer.status()["programs"])
+        enforcer.bulkhead("enforcer", "enable", "--yes")
+        assert estate.a.connect("web", estate.c.addresses[ip], port).error == "EPERM"
+    assert all(enforcer.programs().values())
+
+
+def test_disable_asks_first(estate, port):
+    """Without a terminal and without --yes nothing happens."""
+    estate.apply(policy())
+    done = estate.enforcer("a").bulkhead("enforcer", "disable", check=False)
+    assert done.returncode != 0 and done.stderr
+    assert tcp(estate, port).error == "EPERM"
+
+
+def test_reload_by_signal(estate, port):
+    estate.apply(policy(pair(f"tcp/{port}")))
+    enforcer = estate.enforcer("a")
+    enforcer.process.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert enforcer.process.running and tcp(estate, port).ok
+    enforcer.config_file.write_text("namespace: [", encoding="utf-8")
+    enforcer.process.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert enforcer.process.running and tcp(estate, port).ok, "a wrong configuration changes nothing"
+    enforcer.write_config()
+
+
+def test_stopped_daemon_leaves_udp_judged(estate, ip, port):
+    estate.apply(by_address(f"udp/{port}"))
+    assert udp(estate, port, ip).ok
+    other = estate.port()
+    for enforcer in estate.enforcers.values():
+        enforcer.kill()
+    assert udp(estate, port, ip).ok
+    assert udp(estate, other, ip).error == "EPERM"
+    for enforcer in estate.enforcers.values():
+        enforcer.start()
+
+
+def test_flows_seen_while_the_daemon_was_away(estate, port):
+    """Counted by the kernel, told by the next daemon."""
+    estate.apply(policy())
+    enforcer = estate.enforcer("a")
+    enforcer.kill()
+    assert tcp(estate, port).error == "EPERM"
+    enforcer.start()
+    rejected_by(enforcer, port)
