@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/command.h"
+
+int cli_completion(struct cli_call *call)
+{
+    if (strcmp(call->arguments[0], "bash") == 0)
+        cli_completion_bash(&cli_root, call->output.out);
+    else
+        cli_completion_zsh(&cli_root, call->output.out);
+    return CLI_DONE;
+}
+
+int cli_manual(struct cli_call *call)
+{
+    cli_manual_print(&cli_root, call->output.out);
+    return CLI_DONE;
+}
+
+/* The words after `help` are walked like a command line of their own. */
+int cli_help(struct cli_call *call)
+{
+    _cleanup_cli_call_ struct cli_call other = {.output = call->output, .err = call->err};
+    char *words[CLI_DEPTH_MAX + 2] = {(char *)cli_root.name};
+    int n = 1, r;
+
+    for (size_t i = 0; i < call->n_arguments; i++)
+        words[n++] = (char *)call->arguments[i];
+    words[n++] = (char *)"--help";
+    r = cli_parse(&cli_root, n, words, &other);
+    if (r != CLI_DONE)
+        return r;
+    if (other.n_arguments > 0) {
+        _cleanup_free_
+        char *safe = text_safe(other.arguments[0]);
+
+        return safe ? cli_usage_error(&other, "unknown command '%s'", safe) : cli_no_memory(call);
+    }
+    cli_help_print(other.path, other.depth, call->output.out);
+    return CLI_DONE;
+}
+
+static void set_output(struct cli_call *call)
+{
+    const char *format = cli_value(call, "output"), *no_color = getenv("NO_COLOR"),
+               *term = getenv("TERM");
+    int fd = fileno(call->output.out);
+
+    call->output.format = !format                       ? CLI_TABLE
+                          : strcmp(format, "json") == 0 ? CLI_JSON
+                          : strcmp(format, "yaml") == 0 ? CLI_YAML
+                                                        : CLI_TABLE;
+    call->output.headers = !cli_flag(call, "no-headers");
+    call->output.colours =
+        fd >= 0 && isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static int run(struct cli_call *call)
+{
+    const struct cli_command *command = cli_call_command(call);
+
+    if (cli_flag(call, "help")) {
+        cli_help_print(call->path, call->depth, call->output.out);
+        return CLI_DONE;
+    }
+    if (cli_flag(call, "version")) {
+        fprintf(call->output.out, "bulkhead %s\n", BULKHEAD_VERSION);
+        return CLI_DONE;
+    }
+    set_output(call);
+    if (!command->run) {
+        cli_usage_error(call, "a command is missing");
+        fputc('\n', call->err);
+        cli_help_print(call->path, call->depth, call->err);
+        return CLI_USAGE;
+    }
+    return command->run(call);
+}
+
+int cli_main(int argc, char **argv, FILE *out, FILE *err)
+{
+    _cleanup_cli_call_ struct cli_call call = {.output = {.out = out, .headers = true}, .err = err};
+    int r = cli_parse(&cli_root, argc, argv, &call);
+
+    if (r == CLI_DONE)
+        r = run(&call);
+
+    /* An answer that did not arrive is a failure; a reader that had enough is not worth a word. */
+    errno = 0;
+    if (fflush(out) != 0 || ferror(out)) {
+        if (errno != EPIPE)
+            cli_error(&call, "cannot write the answer: %s",
+                      errno ? error_text(errno) : "output error");
+        r = r == CLI_USAGE ? r : CLI_FAILED;
+    }
+    return r;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Command grammar as data. One table (commands.c) says which commands there are, what they take and
+ * who does them; parsing, usage, --help, completion and the manual page all come from it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+#include "cli/output.h"
+
+#define CLI_DEPTH_MAX 8      /* words of a command, "bulkhead" included */
+#define CLI_OPTIONS_MAX 4096 /* options given in one call */
+#define CLI_WORDS_MAX 64     /* names looked through for "did you mean" */
+
+enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli_call;
+
+struct cli_option {
+    const char *name;           /* long name without dashes */
+    char letter;                /* short name; 0: none */
+    const char *value;          /* what to call its value; NULL: the option takes none */
+    const char *help;           /* one sentence, without a full stop */
+    const char *const *choices; /* the only values allowed, NULL-terminated; NULL: any */
+    bool repeat;                /* may be given more than once */
+    bool file;                  /* completion offers files */
+};
+
+struct cli_argument {
+    const char *name;
+    const char *help;
+    size_t min, max; /* how many of them */
+    const char *const *choices;
+    bool file;
+};
+
+struct cli_command {
+    const char *name;
+    const char *help;                 /* one sentence, without a full stop */
+    const char *details;              /* paragraphs separated by an empty line; NULL: none */
+    const char *example;              /* NULL: none; one command a line */
+    const struct cli_option *options; /* hold for all commands below as well */
+    size_t n_options;
+    const struct cli_command *children;
+    size_t n_children;
+    const struct cli_argument *argument; /* NULL: takes none */
+    int (*run)(struct cli_call *call);   /* enum cli_exit; NULL: a group of commands */
+    bool hidden;                         /* not in help, completion and manual */
+};
+
+struct cli_given {
+    const struct cli_option *option;
+    const char *value; /* NULL for a flag */
+};
+
+/* One parsed command line; strings belong to argv. */
+struct cli_call {
+    const struct cli_command *path[CLI_DEPTH_MAX]; /* path[0] is `bulkhead` itself */
+    size_t depth;
+    struct cli_given *given;
+    size_t n_given;
+    const char **arguments;
+    size_t n_arguments;
+    struct cli_output output;
+    FILE *err;
+};
+
+extern const struct cli_command cli_root;
+
+#define CLI_ARGUMENTS_MANY ((size_t)1 << 20)
+
+/*
+ * Walk `root` by the words of argv. Wrong usage is explained on `err`, with the nearest known word.
+ * Only the form is checked: values against their choices, numbers of arguments; --help switches off
+ * what is missing.
+ *
+ * @param call  output.out and err are set by the caller; cli_call_clear() in any case
+ * @return CLI_DONE, CLI_USAGE, or CLI_FAILED when memory is short
+ */
+int cli_parse(const struct cli_command *root, int argc, char **argv, struct cli_call *call);
+void cli_call_clear(struct cli_call *call);
+#define _cleanup_cli_call_ _cleanup_(cli_call_clear)
+
+const struct cli_command *cli_call_command(const struct cli_call *call);
+bool cli_flag(const struct cli_call *call, const char *name);
+/* The last value given; NULL when there was none. Asserts that the command has this option. */
+const char *cli_value(const struct cli_call *call, const char *name);
+
+/* "bulkhead: " text newline, to call->err; foreign strings in it are the caller's to escape. */
+void cli_error(const struct cli_call *call, const char *format, ...) _printf_(2, 3);
+/* Like cli_error, and where to find help. Returns CLI_USAGE. */
+int cli_usage_error(const struct cli_call *call, const char *format, ...) _printf_(2, 3);
+/* Returns CLI_FAILED after saying that memory is short. */
+int cli_no_memory(const struct cli_call *call);
+
+/* "bulkhead policy eval" */
+void cli_path_print(const struct cli_command *const *path, size_t depth, FILE *out);
+void cli_usage_print(const struct cli_command *const *path, size_t depth, FILE *out);
+void cli_help_print(const struct cli_command *const *path, size_t depth, FILE *out);
+/* The manual page bulkhead(1) of the whole table, in roff (man-pages(7)). */
+void cli_manual_print(const struct cli_command *root, FILE *out);
+void cli_completion_bash(const struct cli_command *root, FILE *out);
+void cli_completion_zsh(const struct cli_command *root, FILE *out);
+
+/*
+ * Call `fn` for every command that is not hidden, parents first.
+ */
+typedef void cli_visit_fn(const struct cli_command *const *path, size_t depth, void *arg);
+void cli_visit(const struct cli_command *root, cli_visit_fn *fn, void *arg);
+
+/* Handlers: each returns an enum cli_exit. */
+int cli_policy_check(struct cli_call *call);
+int cli_policy_eval(struct cli_call *call);
+int cli_enforcer_status(struct cli_call *call);
+int cli_enforcer_pus(struct cli_call *call);
+int cli_enforcer_flows(struct cli_call *call);
+int cli_enforcer_counters(struct cli_call *call);
+int cli_enforcer_netstat(struct cli_call *call);
+int cli_enforcer_disable(struct cli_call *call);
+int cli_enforcer_enable(struct cli_call *call);
+int cli_completion(struct cli_call *call);
+int cli_help(struct cli_call *call);
+int cli_manual(struct cli_call *call);

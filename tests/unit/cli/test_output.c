@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "cli/output.h"
+
+static void escapes(void **state)
+{
+    static const struct {
+        const char *text, *safe, *ascii; /* ascii NULL: the same */
+    } cases[] = {
+        {"", "", NULL},
+        {"plain text", "plain text", NULL},
+        {"\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m", NULL},
+        {"a\nb\tc\rd", "a\\nb\\tc\\x0dd", NULL},
+        {"\x7f", "\\x7f", NULL},
+        {"back\\slash", "back\\\\slash", NULL},
+        {"\\x1b", "\\\\x1b", NULL},
+        {"\xc2\x9b"
+         "31m",
+         "\\u{9b}31m", NULL},                               /* C1: CSI in eight bits */
+        {"\x9b", "\\x9b", NULL},                            /* no UTF-8 */
+        {"\xc0\xaf", "\\xc0\\xaf", NULL},                   /* overlong */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80", NULL},          /* surrogate */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", NULL}, /* past U+10FFFF */
+        {"a\xe2\x82", "a\\xe2\\x82", NULL},                 /* cut off */
+        {"\xe2\x80\xae"
+         "cod",
+         "\\u{202e}cod", NULL}, /* right-to-left override */
+        {"\xe2\x81\xa6", "\\u{2066}", NULL},
+        {"\xe2\x80\xa8", "\\u{2028}", NULL}, /* line separator */
+        {"\xe2\x80\x8b", "\\u{200b}", NULL}, /* zero width space */
+        {"\xc3\xa9", "\xc3\xa9", "\\u{e9}"},
+        {"\xf0\x9f\x9a\xa2", "\xf0\x9f\x9a\xa2", "\\u{1f6a2}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_
+        char *safe = text_escape(cases[i].text, false);
+        _cleanup_free_
+        char *ascii = text_escape(cases[i].text, true);
+
+        assert_string_equal(safe, cases[i].safe);
+        assert_string_equal(ascii, cases[i].ascii ? cases[i].ascii : cases[i].safe);
+    }
+}
+
+static char *printed(enum cli_format format, const json_t *value, bool streamed)
+{
+    char *text = NULL;
+    size_t len;
+    struct cli_output output = {.out = open_memstream(&text, &len), .format = format};
+
+    assert_non_null(output.out);
+    assert_int_equal(streamed ? output_streamed(&output, value) : output_document(&output, value),
+                     0);
+    fclose(output.out);
+    return text;
+}
+
+static bool is_plain_ascii(const char *text)
+{
+    for (; *text; text++)
+        if (*text != '\n' && (*text < 0x20 || *text >= 0x7f))
+            return false;
+    return true;
+}
+
+static const char hostile[] = "\x1b]0;x\x07\x7f\xc2\x9b\xe2\x80\xae\n\"\\ \xc3\xa9";
+
+static void documents_are_ascii(void **state)
+{
+    static const enum cli_format formats[] = {CLI_JSON, CLI_YAML};
+    json_t *value = json_pack("{s:s, s:[s], s:s}", "name", hostile, "tags", hostile, hostile, "k");
+
+    assert_non_null(value);
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+        _cleanup_free_
+        char *text = printed(formats[i], value, false);
+
+        if (!is_plain_ascii(text))
+            fail_msg("%s", text);
+    }
+    json_decref(value);
+}
+
+static void json_reads_back(void **state)
+{
+    json_t *value = json_pack("{s:s, s:[i, b, n], s:{}}", "name", hostile, "list", 7, 1, "empty");
+    _cleanup_free_
+    char *text = printed(CLI_JSON, value, false), *line = printed(CLI_JSON, value, true);
+    json_t *again = json_loads(text, 0, NULL), *from_line = json_loads(line, 0, NULL);
+
+    assert_true(json_equal(value, again));
+    assert_true(json_equal(value, from_line));
+    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+    json_decref(value);
+    json_decref(again);
+    json_decref(from_line);
+}
+
+static void yaml_keeps_types(void **state)
+{
+    json_t *value =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:n, s:[], s:s}", "a", "true", "b", "12",
+                  "c", "", "d", "plain", "e", "no", "f", 12, "g", 1, "h", "i", "j", "- x: 'y'");
+    _cleanup_free_
+    char *text = printed(CLI_YAML, value, false), *marked = printed(CLI_YAML, value, true);
+
+    assert_string_equal(text, "a: 'true'\nb: '12'\nc: ''\nd: plain\ne: 'no'\nf: 12\ng: true\n"
+                              "h: null\ni: []\nj: '- x: ''y'''\n");
+    assert_memory_equal(marked, "---\n", 4);
+    json_decref(value);
+}
+
+static char *reversed(const json_t *row)
+{
+    (void)row;
+    return strdup("\x1b[2J");
+}
+
+static const struct cli_column columns[] = {
+    {.title = "NAME", .key = "name", .width = 6},
+    {.title = "N", .key = "inner.n", .right = true, .width = 3},
+    {.title = "VERDICT", .key = "verdict", .colour = colour_of_verdict, .width = 7},
+    {.title = "TAGS", .key = "tags"},
+    {.title = "CELL", .cell = reversed},
+};
+
+static json_t *rows(void)
+{
+    return json_pack("[{s:s, s:{s:i}, s:s, s:[s, s]}, {s:s, s:s}]", "name", "web", "inner", "n", 12,
+                     "verdict", "Accept", "tags", "a=1", "b=2", "name", "d\x1b", "verdict",
+                     "Reject");
+}
+
+static char *table(bool headers, bool colours, bool by_row, json_t *array)
+{
+    char *text = NULL;
+    size_t len, i;
+    struct cli_output output = {
+        .out = open_memstream(&text, &len), .headers = headers, .colours = colours};
+    json_t *row;
+
+    if (!by_row) {
+        assert_int_equal(output_table(&output, array, columns, ARRAY_SIZE(columns)), 0);
+    } else {
+        if (headers)
+            assert_int_equal(output_row(&output, NULL, columns, ARRAY_SIZE(columns)), 0);
+        json_array_foreach(array, i, row)
+        {
+            assert_int_equal(output_row(&output, row, columns, ARRAY_SIZE(columns)), 0);
+        }
+    }
+    fclose(output.out);
+    return text;
+}
+
+static void tables(void **state)
+{
+    json_t *array = rows(), *none = json_array();
+    _cleanup_free_
+    char *plain = table(true, false, false, array), *bare = table(false, false, false, array),
+         *coloured = table(false, true, false, array), *empty = table(true, true, false, none),
+         *nothing = table(false, true, false, none), *streamed = table(true, true, true, array);
+
+    assert_string_equal(plain, "NAME    N  VERDICT  TAGS     CELL\n"
+                               "web    12  Accept   a=1,b=2  \\x1b[2J\n"
+                               "d\\x1b      Reject            \\x1b[2J\n");
+    assert_string_equal(bare, "web    12  Accept   a=1,b=2  \\x1b[2J\n"
+                              "d\\x1b      Reject            \\x1b[2J\n");
+    assert_non_null(strstr(coloured, "\x1b[32mAccept"));
+    assert_non_null(strstr(coloured, "\x1b[31mReject"));
+    assert_string_equal(empty, "NAME  N  VERDICT  TAGS  CELL\n");
+    assert_string_equal(nothing, "");
+    assert_string_equal(streamed, "NAME      N  VERDICT  TAGS  CELL\n"
+                                  "web      12  \x1b[32mAccept\x1b[0m   a=1,b=2  \\x1b[2J\n"
+                                  "d\\x1b        \x1b[31mReject\x1b[0m     \\x1b[2J\n");
+    json_decref(array);
+    json_decref(none);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(escapes),         cmocka_unit_test(documents_are_ascii),
+        cmocka_unit_test(json_reads_back), cmocka_unit_test(yaml_keeps_types),
+        cmocka_unit_test(tables),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
