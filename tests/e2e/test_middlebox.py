@@ -73,7 +73,7 @@ def test_rewriting_box_other_direction(estate, ip, port):
 
 def source_nat(estate, ip):
     family = "ip" if ip == 4 else "ip6"
-    return nft(estate.r2, f"{family} snat", "chain out {\n type nat hook postrouting priority 100;\n"
+    return nft(estate.r2, f"{family} translated", "chain out {\n type nat hook postrouting priority 100;\n"
                                             "oifname \"to-b\" masquerade\n}")
 
 
@@ -103,7 +103,7 @@ def test_port_mapping(estate, ip, port):
     target = estate.b.addresses[ip] if ip == 4 else f"[{estate.b.addresses[ip]}]"
     estate.apply(policy([out("web-out", W, D, f"tcp/{outside}"), into("web-in", D, W,
                                                                       f"tcp/{port}")]))
-    with nft(estate.r2, f"{family} dnat",
+    with nft(estate.r2, f"{family} mapped",
              "chain in {\n type nat hook prerouting priority -100;\n"
              f"iifname \"mid\" tcp dport {outside} dnat to {target}:{port}\n}}"):
         with estate.b.listen("db", port, ip=ip):

@@ -158,7 +158,7 @@ static int client_hold(int fd, const struct sock_options *options, int64_t start
             char byte;
             ssize_t n = read(fd, &byte, 1);
 
-            if (n == 0 || errno != EAGAIN)
+            if (n <= 0 && (n == 0 || errno != EAGAIN))
                 error = n == 0 ? EPIPE : errno;
         } else if (options->tick_ms) {
             error = client_echo(fd, options, "t", false);
