@@ -46,8 +46,8 @@ static void warn(struct lint *lint, const struct examined *at, const char *messa
 {
     char path[MODEL_NAME_MAX * 4 + 64];
 
-    snprintf(path, sizeof(path), "%s: %s[%zu]", at->ruleset->name, rules_field(at->direction),
-             at->index);
+    snprintf(path, sizeof(path), "networkrulesetpolicies[name=%s].%s[%zu]", at->ruleset->name,
+             rules_field(at->direction), at->index);
     diagnostics_add(lint->diagnostics, DIAGNOSTIC_WARNING, at->rule->position.file,
                     at->rule->position.line, 0, path, "%s", message);
 }
@@ -310,15 +310,18 @@ static void check_opposite(struct lint *lint, const struct examined *at,
 {
     const struct tag_expr expr = {.clauses = (struct tag_set *)clause, .n = 1};
     _cleanup_free_
-    char *text = NULL, *message = NULL;
+    char *text = NULL, *subject = NULL, *message = NULL;
     bool out = at->direction == MODEL_DIRECTION_OUT;
 
     if (selects_network(lint, clause) || is_answered(lint, at, clause))
         return;
     text = tag_expr_format(&expr);
-    if (!text ||
-        asprintf(&message, "this Allow lacks its opposite side: no ruleset here lets %s %s %s",
-                 text, out ? "receive this from" : "send this to", "the rule's subject") < 0) {
+    subject = tag_expr_format(&at->ruleset->subject);
+    if (!text || !subject ||
+        asprintf(&message,
+                 "found an Allow without its opposite side, expected a ruleset here that lets %s "
+                 "%s %s on these ports",
+                 text, out ? "receive from" : "send to", subject) < 0) {
         lint->out_of_memory = true;
         return;
     }
