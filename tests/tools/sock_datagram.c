@@ -93,7 +93,7 @@ int sock_udp_send(const struct sock_address *address, const struct sock_options 
 {
     char data[65536] = "";
     const char *text = options->text ? options->text : "datagram";
-    size_t len = strlen(text);
+    size_t text_len = strlen(text), len = text_len;
     int64_t started = sock_now_ms();
     int result = 0, error, fd = datagram_open(address->family, SOCK_DGRAM, 0, options);
 
@@ -105,7 +105,7 @@ int sock_udp_send(const struct sock_address *address, const struct sock_options 
     if (len < (size_t)options->size)
         len = (size_t)options->size < sizeof(data) ? (size_t)options->size : sizeof(data);
     memset(data, '.', len);
-    memcpy(data, text, strlen(text) < len ? strlen(text) : len);
+    memcpy(data, text, text_len < len ? text_len : len); /* NOLINT: bytes, not a string */
     for (int i = 0; i < options->count; i++) {
         error = udp_exchange(fd, address, options, data, len);
         if (error)
