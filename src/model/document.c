@@ -252,6 +252,8 @@ void document_resolve_scalar(struct node *node)
     int base;
 
     node->kind = NODE_STRING;
+    if (*node->text && !strchr("~nNtTfF+-.0123456789", *node->text))
+        return; /* most of them */
     if (is_one_of(node->text, nulls, ARRAY_SIZE(nulls))) {
         node->kind = NODE_NULL;
     } else if (is_one_of(node->text, trues, ARRAY_SIZE(trues))) {
@@ -259,8 +261,6 @@ void document_resolve_scalar(struct node *node)
         node->boolean = true;
     } else if (is_one_of(node->text, falses, ARRAY_SIZE(falses))) {
         node->kind = NODE_BOOL;
-    } else if (!strchr("+-.0123456789", *node->text)) {
-        return;
     } else if (is_integer(node->text, node->text_len, &base, &skip)) {
         errno = 0;
         node->integer = strtoll(node->text + skip, NULL, base);
