@@ -139,7 +139,7 @@ static int attach_tc(struct bpf_program *program)
     int r;
 
     hook.attach_point =
-        strstr(bpf_program__section_name(program), "egress") ? BPF_TC_EGRESS : BPF_TC_INGRESS;
+        strstr(bpf_program__name(program), "egress") ? BPF_TC_EGRESS : BPF_TC_INGRESS;
     r = bpf_tc_hook_create(&hook);
     if (r != 0 && r != -EEXIST)
         return r;
