@@ -52,7 +52,7 @@ static int merge(struct lpm *lpm, const struct lpm_node *a, const struct lpm_nod
 static int build(struct lpm *lpm, struct ranges *ranges, uint32_t start, unsigned bits,
                  uint32_t *ret)
 {
-    uint32_t end = start + (1u << bits), left, right, node;
+    uint32_t end = start + (1u << bits), left = LPM_LEAF, right = LPM_LEAF, node = 0;
     uint32_t range_end = ranges->at + 1 < ranges->n ? ranges->low[ranges->at + 1] : LPM_PORTS;
     struct lpm_node halves[2];
     int r;
