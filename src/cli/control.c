@@ -186,6 +186,7 @@ static int unwrap(struct control *control, json_t *answer, json_t **ret)
                *text = json_string_value(json_object_get(error, "message"));
 
     if (json_is_true(ok) && (json_is_object(result) || json_is_array(result))) {
+        control->dropped = json_integer_value(json_object_get(answer, "dropped"));
         *ret = json_incref(result);
         return 0;
     }

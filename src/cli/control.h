@@ -24,6 +24,7 @@ struct control {
     int fd;
     struct buf input;
     size_t searched;                   /* bytes of input known to hold no newline */
+    json_int_t dropped;                /* flows that the last answer says were left out */
     char message[CONTROL_MESSAGE_MAX]; /* why the last call failed, for people; not escaped */
 };
 

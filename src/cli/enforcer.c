@@ -301,6 +301,9 @@ static int follow_flows(const struct cli_call *call)
             cli_error(call, "the answer is not one of an enforcer: expected an array of flows");
             return CLI_FAILED;
         }
+        if (control.dropped > 0)
+            cli_error(call, "%lld flows were left out: they came faster than they were read",
+                      (long long)control.dropped);
         r = print_flows(call, flows);
     }
     return r == -ENOMEM ? cli_no_memory(call) : CLI_FAILED;

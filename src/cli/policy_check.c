@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `bulkhead policy check`: what the parser says, and what is likely a mistake. */
 #include <errno.h>
+#include <string.h>
 
 #include "cli/lint.h"
 #include "cli/load.h"
@@ -77,6 +78,21 @@ static void print_summary(const struct cli_call *call, const struct diagnostics 
                 n_files, estate->n_namespaces, estate->n_networks, estate->n_rulesets);
 }
 
+/* By place, so that what belongs together stands together. */
+static int compare_places(const void *a, const void *b)
+{
+    const struct diagnostic *x = a, *y = b;
+    int r = strcmp(x->file ? x->file : "", y->file ? y->file : "");
+
+    if (r != 0)
+        return r;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return strcmp(x->message, y->message);
+}
+
 int cli_policy_check(struct cli_call *call)
 {
     _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
@@ -92,6 +108,8 @@ int cli_policy_check(struct cli_call *call)
         return r;
     if (estate && lint_estate(estate, &diagnostics) < 0)
         return cli_no_memory(call);
+    if (diagnostics.n > 1)
+        qsort(diagnostics.items, diagnostics.n, sizeof(*diagnostics.items), compare_places);
     if (print_problems(call, &diagnostics) < 0)
         return cli_no_memory(call);
     print_summary(call, &diagnostics, estate, n_files);

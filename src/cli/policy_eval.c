@@ -41,7 +41,8 @@ static int port_option(const struct cli_call *call, struct flow_case *ret)
     if (port_parse(text, &ret->protocol, &ret->port, &why) == 0)
         return CLI_DONE;
     safe = text_safe(text);
-    return safe ? cli_usage_error(call, "--port: found '%s', expected %s", safe, why) : cli_no_memory(call);
+    return safe ? cli_usage_error(call, "--port: found '%s', expected %s", safe, why)
+                : cli_no_memory(call);
 }
 
 static int case_from_options(const struct cli_call *call, struct flow_case *ret)
