@@ -5,6 +5,7 @@ import atexit
 import os
 import signal
 import subprocess
+import sys
 import time
 
 PREFIX = "bhbench"
@@ -47,7 +48,7 @@ class Lab:
         os.mkdir(self.cgroup_base)
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: exit(1))
+            signal.signal(number, lambda *_: sys.exit(1))
 
     def tool(self, name):
         return os.path.join(self.tools, name)

@@ -4,13 +4,12 @@
 import json
 import os
 import statistics
-import subprocess
 import time
 
 import estate
 from enforcer import Enforcer
-from lab import SERVER_PORT, BenchError, Lab, World, run
-from rows import Row, at_most
+from lab import BenchError, Lab, World, run
+from rows import at_most
 from rows_traffic import MANY_IDENTITIES, MANY_RULES
 
 COMPILE_MS_MAX = 1000

@@ -37,7 +37,9 @@ class Empty(pairs.Mode):
             raise BenchError("the empty program was not attached")
 
     def off(self, world):
-        world.lab.stop(self.holder)
+        if self.holder:
+            world.lab.stop(self.holder)
+        self.holder = None
 
 
 class Stats:
