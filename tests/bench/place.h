@@ -13,13 +13,13 @@ struct place {
     const char *cgroup; /* directory; NULL: stay */
     const char *netns;  /* file such as /run/netns/NAME; NULL: stay */
     int cpu;            /* -1: any */
-    bool realtime;      /* SCHED_FIFO 1, so that other load of the machine does not show in the figure */
-    bool own_bpffs;     /* private mount namespace with an empty bpffs at /sys/fs/bpf */
+    bool realtime; /* SCHED_FIFO 1, so that other load of the machine does not show in the figure */
+    bool own_bpffs; /* private mount namespace with an empty bpffs at /sys/fs/bpf */
 };
 
 #define PLACE_NONE ((struct place){.cpu = -1})
 
-/* Takes one --cgroup, --netns, --cpu, --rt or --bpffs with its value. @return words used; 0: not ours */
+/* Takes one --cgroup, --netns, --cpu, --rt or --bpffs with its value. Words used; 0: not ours. */
 int place_option(struct place *place, int argc, char *const argv[]);
 /* Exits with a message on failure: a figure measured elsewhere would be wrong. */
 void place_enter(const struct place *place);

@@ -32,7 +32,7 @@ def mitigations():
 
 
 def machine():
-    virtual = subprocess.run(["systemd-detect-virt"], capture_output=True, text=True, check=False).stdout.strip() \
+    virtual = subprocess.run(["systemd-detect-virt", "--vm"], capture_output=True, text=True, check=False).stdout.strip() \
         if os.path.exists("/usr/bin/systemd-detect-virt") else "unknown"
     return {
         "kernel": platform.release(),
