@@ -118,6 +118,19 @@ static void say_tags(struct buf *text, const struct distance *distance, const st
         buf_printf(text, " and %zu more", distance->tags - said);
 }
 
+/* ICMP: type << 8 | code. A range within one type is one type with its codes. */
+static void say_icmp(struct buf *text, const char *name, const struct port_match *match)
+{
+    unsigned type = match->low >> 8, low = match->low & 0xff, high = match->high & 0xff;
+
+    if (type != match->high >> 8)
+        buf_printf(text, "%s/%u/%u to %u/%u", name, type, low, match->high >> 8, high);
+    else if (low == 0 && high == 0xff)
+        buf_printf(text, "%s/%u", name, type);
+    else
+        buf_printf(text, "%s/%u/%u:%u", name, type, low, high);
+}
+
 static void say_match(struct buf *text, const struct port_match *match)
 {
     char port[PORT_TEXT_MAX];
@@ -127,15 +140,14 @@ static void say_match(struct buf *text, const struct port_match *match)
         buf_puts(text, "any");
     else if (match->low == match->high)
         buf_puts(text, port_format(match->protocol, match->low, port));
-    else if (match->low == 0 && match->high == UINT16_MAX && name)
+    else if (!name)
+        buf_printf(text, "protocol %u", match->protocol);
+    else if (match->low == 0 && match->high == UINT16_MAX)
         buf_puts(text, name);
     else if (match->protocol == PROTOCOL_ICMP || match->protocol == PROTOCOL_ICMP6)
-        buf_printf(text, "%s..%u/%u", port_format(match->protocol, match->low, port),
-                   match->high >> 8, match->high & 0xff);
-    else if (name)
-        buf_printf(text, "%s/%u:%u", name, match->low, match->high);
+        say_icmp(text, name, match);
     else
-        buf_printf(text, "protocol %u", match->protocol);
+        buf_printf(text, "%s/%u:%u", name, match->low, match->high);
 }
 
 static void say_ports(struct buf *text, const struct model_rule *rule, uint8_t protocol,

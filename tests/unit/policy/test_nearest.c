@@ -58,7 +58,7 @@ static void test_rows(void **state)
                 "{action: Allow, object: [['app=c', 'env=p', 'x=1']]}");
     static const char ports[] =
         DATA IN("{action: Allow, object: [['app=b']], protocolPorts: [tcp/22, 'tcp/8000:8100',"
-                " udp/53, icmp/8, gre]}");
+                " udp/53, icmp/8, 'icmp/3/1:2', gre]}");
     static const char clauses[] =
         DATA IN("{action: Allow, object: [['app=b', 'env=p', 'x=1'], ['app=c', 'env=q']]}");
     static const char observed[] =
@@ -76,7 +76,7 @@ static void test_rows(void **state)
         {two, "app=c", NULL, "tcp/443", 1, "object tags env=p, x=1"},
         {two, NULL, "10.0.0.1", "tcp/80", 0, "object tags app=b, env=p"},
         {ports, "app=b", NULL, "tcp/5432", 0,
-         "port tcp/5432 (rule has tcp/22, tcp/8000:8100, udp/53, icmp/8/0..8/255, gre)"},
+         "port tcp/5432 (rule has icmp/3/1:2, icmp/8, tcp/22, tcp/8000:8100, udp/53, gre)"},
         {clauses, "app=c", NULL, "tcp/1", 0, "object tag env=q"},
         {clauses, "app=b,env=p", NULL, "tcp/1", 0, "object tag x=1"},
         {observed, "app=b", NULL, "tcp/1", 0,
