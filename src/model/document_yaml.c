@@ -87,8 +87,8 @@ static const char *quote_hint(const struct reader *reader, const yaml_mark_t *ma
     }
     if (!at || mark->column >= (size_t)(end - at))
         return "";
-    return strchr("*&@`%|>", at[mark->column]) && at[mark->column]
-               ? " (text that starts with * & @ ` % | > must be quoted)"
+    return strchr("*&!@`%|>", at[mark->column]) && at[mark->column]
+               ? " (text that starts with * & ! @ ` % | > must be quoted)"
                : "";
 }
 
