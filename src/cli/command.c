@@ -94,21 +94,26 @@ static int unknown_option(const struct cli_call *call, const char *word)
     return unknown(call, "option", word, words, n, "--");
 }
 
-/* From the deepest command to the root. */
-static const struct cli_option *find_option(const struct cli_call *call, const char *name,
-                                            size_t len, char letter)
+typedef bool option_matches_fn(const struct cli_option *option, const char *name, size_t len);
+
+static bool has_name(const struct cli_option *option, const char *name, size_t len)
 {
-    for (size_t d = call->depth; d-- > 0;) {
-        const struct cli_command *command = call->path[d];
+    return strlen(option->name) == len && strncmp(option->name, name, len) == 0;
+}
 
-        for (size_t i = 0; i < command->n_options; i++) {
-            const struct cli_option *option = &command->options[i];
+static bool has_letter(const struct cli_option *option, const char *name, size_t len)
+{
+    return len == 1 && option->letter == *name;
+}
 
-            if (letter ? option->letter == letter
-                       : strlen(option->name) == len && strncmp(option->name, name, len) == 0)
-                return option;
-        }
-    }
+/* From the deepest command to the root. */
+static const struct cli_option *find_option(const struct cli_call *call, option_matches_fn *matches,
+                                            const char *name, size_t len)
+{
+    for (size_t d = call->depth; d-- > 0;)
+        for (size_t i = 0; i < call->path[d]->n_options; i++)
+            if (matches(&call->path[d]->options[i], name, len))
+                return &call->path[d]->options[i];
     return NULL;
 }
 
@@ -165,7 +170,7 @@ static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
 {
     const char *word = argv[*i], *name = word + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct cli_option *option = find_option(call, name, len, 0);
+    const struct cli_option *option = find_option(call, has_name, name, len);
 
     if (!option) {
         _cleanup_free_
@@ -189,7 +194,7 @@ static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
 static int parse_short(struct cli_call *call, char **argv, int argc, int *i)
 {
     for (const char *at = argv[*i] + 1; *at; at++) {
-        const struct cli_option *option = find_option(call, NULL, 0, *at);
+        const struct cli_option *option = find_option(call, has_letter, at, 1);
         int r;
 
         if (!option) {
@@ -295,7 +300,7 @@ void cli_call_clear(struct cli_call *call)
 
 const char *cli_value(const struct cli_call *call, const char *name)
 {
-    const struct cli_option *option = find_option(call, name, strlen(name), 0);
+    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
 
     assert(option && option->value);
     for (size_t i = call->n_given; i-- > 0;)
@@ -306,7 +311,7 @@ const char *cli_value(const struct cli_call *call, const char *name)
 
 bool cli_flag(const struct cli_call *call, const char *name)
 {
-    const struct cli_option *option = find_option(call, name, strlen(name), 0);
+    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
 
     return option && is_given(call, option);
 }

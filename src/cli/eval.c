@@ -112,14 +112,14 @@ static int find_pu(struct eval *eval, const char *namespace, const struct peer *
 {
     _cleanup_buf_ struct buf key = BUF_INIT(EVAL_KEY_BYTES_MAX);
     struct eval_pu *pu = NULL;
+    const char *where;
     int r;
 
     *ret = NULL;
     if (!peer_has_identity(peer))
         return 0;
-    if (peer->namespace)
-    namespace = peer->namespace;
-    buf_puts(&key, namespace);
+    where = peer->namespace ? peer->namespace : namespace;
+    buf_puts(&key, where);
     for (size_t i = 0; i < peer->tags.n; i++)
         buf_printf(&key, "\n%s", peer->tags.tags[i]);
     if (key.error)
@@ -127,7 +127,7 @@ static int find_pu(struct eval *eval, const char *namespace, const struct peer *
 
     HASH_FIND_STR(eval->pus, key.data, pu);
     if (!pu) {
-        r = pu_new(eval, namespace, &peer->tags, &pu);
+        r = pu_new(eval, where, &peer->tags, &pu);
         if (r < 0)
             return r;
         pu->key = buf_steal(&key);

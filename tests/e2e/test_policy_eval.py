@@ -334,3 +334,26 @@ def test_ten_thousand_cases_are_quick(policy, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 10000
     assert seconds < 2, seconds
+
+
+# ---- the examples in the documentation ------------------------------------------------------------
+
+def examples():
+    page = (pathlib.Path(__file__).parents[2] / "docs/user/policy.md").read_text()
+    blocks = page.split("```")[1::2]
+    pairs = [(a[len("yaml"):], b[len("json"):]) for a, b in zip(blocks, blocks[1:])
+             if a.startswith("yaml") and b.startswith("json")]
+    assert len(pairs) == sum(block.startswith("yaml") for block in blocks)
+    return pairs
+
+
+@pytest.mark.parametrize("policy, cases", examples(), ids=lambda text: text.split("label: ")[-1].split()[0][:20])
+def test_examples_in_the_documentation(tmp_path, policy, cases):
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy)
+    done = run("policy", "check", file)
+    assert done.returncode == 0, done.stdout
+    assert "error" not in done.stdout
+    done = run("policy", "eval", "-f", file, "--cases", cases_file(tmp_path, cases))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all("expect" in case for case in json.loads(cases))
