@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What `check` and `describe` do, apart from printing; used by run and the tests as well. */
+
+#include "enforcer/directory.h"
+#include "enforcer/keys.h"
+
+#define OFFLINE_HOST_NAME_MAX 256
+#define OFFLINE_ADDRESSES_MAX 1024
+
+struct check_summary {
+    size_t n_namespaces, n_networks, n_rulesets, n_rules, n_peers, n_units;
+};
+/* Policy and peers of a configuration that was read already; problems of all of them. */
+int offline_check(const struct config *config, struct diagnostics *diagnostics,
+                  struct check_summary *ret);
+/* This host's peer file. @param units  what it has; @param message  mend for the key file */
+int offline_describe(const struct config *config, const struct units *units,
+                     char message[KEYS_MESSAGE_MAX], char **ret);
+void offline_host_name(char ret[OFFLINE_HOST_NAME_MAX]);
+/* Print to standard error, one a line, control characters escaped. */
+void offline_print(const struct diagnostics *diagnostics);
+
+/* Datapath's view of a configuration. @param pin_root  owned by the caller, see offline_pin_root */
+void offline_datapath_config(const struct config *config, const char *pin_root,
+                             struct datapath_config *ret);
+/* Each enforced subtree has pins of its own: /sys/fs/bpf/bulkhead, or with a suffix made of
+ * cgroupRoot. */
+char *offline_pin_root(const struct config *config);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+
+const char *unit_type_name(enum unit_kind kind)
+{
+    return kind == UNIT_HOST ? "Host" : "LinuxService";
+}
+
+static void unit_free(struct unit **at)
+{
+    struct unit *unit = *at;
+
+    if (!unit)
+        return;
+    free(unit->name);
+    free(unit->namespace);
+    free(unit->cgroup);
+    tag_set_clear(&unit->tags);
+    free(unit);
+    *at = NULL;
+}
+
+static int make_id(struct unit *unit, uint32_t enforcer_id)
+{
+    _cleanup_buf_ struct buf buf = BUF_INIT(16384);
+    uint8_t digest[SHA256_BYTES];
+    int r;
+
+    buf_printf(&buf, "bulkhead-pu-1\n%u\n%s\n%d\n%s\n%s\n", enforcer_id, unit->namespace,
+               (int)unit->kind, unit->name, unit->cgroup ? unit->cgroup : "");
+    if (buf.error < 0)
+        return buf.error;
+    r = hash_sha256(buf.data, buf.len, digest);
+    for (size_t i = 0; r == 0 && i < (UNIT_ID_TEXT - 1) / 2; i++)
+        snprintf(unit->id + 2 * i, 3, "%02x", digest[i]);
+    return r;
+}
+
+/* What units_update wants to have, before it is matched with what there is. */
+struct wanted {
+    struct unit **units;
+    size_t n, left_out;
+    const struct config *config;
+};
+
+static void wanted_clear(struct wanted *wanted)
+{
+    for (size_t i = 0; i < wanted->n; i++)
+        unit_free(&wanted->units[i]);
+    free(wanted->units);
+}
+
+static int want(struct wanted *wanted, enum unit_kind kind, const char *name, const char *cgroup,
+                const struct tag_set *given)
+{
+    const struct config *config = wanted->config;
+    _cleanup_(unit_free) struct unit *unit = NULL;
+    int r;
+
+    if (wanted->n >= ABI_PUS_MAX - UNITS_GONE_KEPT_MAX) {
+        wanted->left_out++;
+        return 0;
+    }
+    unit = calloc(1, sizeof(*unit));
+    if (!unit)
+        return -ENOMEM;
+    unit->kind = kind;
+    unit->name = strdup(name);
+    unit->namespace = strdup(config->namespace);
+    unit->cgroup = cgroup ? strdup(cgroup) : NULL;
+    if (!unit->name || !unit->namespace || (cgroup && !unit->cgroup))
+        return -ENOMEM;
+    r = pu_tags_complete(given, config->namespace, name, unit_type_name(kind), &unit->tags);
+    if (r < 0)
+        return r;
+    unit->identity = identity_id(config->namespace, &unit->tags);
+    r = make_id(unit, config->enforcer_id);
+    if (r == 0)
+        wanted->units[wanted->n++] = TAKE_PTR(unit);
+    return r;
+}
+
+static bool is_static(const struct config *config, const char *cgroup)
+{
+    for (size_t i = 0; i < config->n_units; i++)
+        if (strcmp(config->units[i].cgroup, cgroup) == 0)
+            return true;
+    return false;
+}
+
+static int want_services(struct wanted *wanted, const struct workload_scan *scan)
+{
+    size_t root_depth = workload_cgroup_depth(wanted->config->cgroup_root);
+
+    for (size_t i = 0; i < scan->n_services; i++) {
+        _cleanup_tag_set_ struct tag_set tags = {0};
+        const char *cgroup = scan->services[i];
+        const char *name = workload_unit_name(cgroup);
+        int r;
+
+        if (is_static(wanted->config, cgroup))
+            continue;
+        if (workload_cgroup_depth(cgroup) > root_depth + ABI_CGROUP_DEPTH_MAX) {
+            wanted->left_out++;
+            continue;
+        }
+        r = tag_set_addf(&tags, "@systemd:unit=%s", name);
+        if (r == 0)
+            r = want(wanted, UNIT_SYSTEMD, name, cgroup, &tags);
+        if (r == -EINVAL) { /* a name of bytes that no tag can hold */
+            wanted->left_out++;
+            continue;
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int want_all(struct wanted *wanted, const char *host_name, const struct workload_scan *scan)
+{
+    const struct config *config = wanted->config;
+    size_t n = 1 + config->n_units + (scan ? scan->n_services : 0);
+    int r = 0;
+
+    wanted->units = calloc(n, sizeof(struct unit *));
+    if (!wanted->units)
+        return -ENOMEM;
+    if (config->host_enabled)
+        r = want(wanted, UNIT_HOST, host_name, NULL, &config->host_tags);
+    for (size_t i = 0; r == 0 && i < config->n_units; i++)
+        r = want(wanted, UNIT_STATIC, config->units[i].name, config->units[i].cgroup,
+                 &config->units[i].tags);
+    if (r == 0 && scan && config->discover_systemd)
+        r = want_services(wanted, scan);
+    return r;
+}
+
+static bool same(const struct unit *a, const struct unit *b)
+{
+    return strcmp(a->id, b->id) == 0 && tag_set_equal(&a->tags, &b->tags);
+}
+
+static void forget(struct units *units, uint32_t index)
+{
+    if (units->forgotten)
+        units->forgotten(index, units->context);
+    unit_free(&units->slots[index]);
+}
+
+/* Oldest out of the ring of units that went away. */
+static void mark_gone(struct units *units, uint32_t index)
+{
+    units->slots[index]->gone = true;
+    units->n--;
+    if (units->n_gone == UNITS_GONE_KEPT_MAX) {
+        forget(units, units->gone[units->gone_first]);
+        units->gone_first = (units->gone_first + 1) % UNITS_GONE_KEPT_MAX;
+        units->n_gone--;
+    }
+    units->gone[(units->gone_first + units->n_gone++) % UNITS_GONE_KEPT_MAX] = index;
+}
+
+static void place(struct units *units, struct unit *unit)
+{
+    uint32_t index = units->next;
+
+    while (units->slots[index])
+        index = (index + 1) % ABI_PUS_MAX; /* live and gone together never fill all slots */
+    unit->index = index;
+    units->slots[index] = unit;
+    units->next = (index + 1) % ABI_PUS_MAX;
+    units->n++;
+}
+
+static struct unit **find_same(struct wanted *wanted, const struct unit *unit)
+{
+    for (size_t i = 0; i < wanted->n; i++)
+        if (wanted->units[i] && same(wanted->units[i], unit))
+            return &wanted->units[i];
+    return NULL;
+}
+
+/* Nothing in here can fail. Removals first, so that there is room. */
+static bool settle(struct units *units, struct wanted *wanted)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < ABI_PUS_MAX; i++) {
+        struct unit **match;
+
+        if (!units->slots[i] || units->slots[i]->gone)
+            continue;
+        match = find_same(wanted, units->slots[i]);
+        if (match) {
+            unit_free(match);
+        } else {
+            mark_gone(units, i);
+            changed = true;
+        }
+    }
+    for (size_t i = 0; i < wanted->n; i++) {
+        if (!wanted->units[i])
+            continue;
+        place(units, TAKE_PTR(wanted->units[i]));
+        changed = true;
+    }
+    return changed;
+}
+
+int units_update(struct units *units, const struct config *config, const char *host_name,
+                 const struct workload_scan *scan, bool *ret_changed, size_t *ret_left_out)
+{
+    _cleanup_(wanted_clear) struct wanted wanted = {.config = config};
+    int r;
+
+    assert(units && config && host_name);
+
+    r = want_all(&wanted, host_name, scan);
+    if (r < 0)
+        return r;
+    *ret_changed = settle(units, &wanted);
+    *ret_left_out = wanted.left_out;
+    return 0;
+}
+
+const struct unit *units_get(const struct units *units, uint32_t index)
+{
+    return index < ABI_PUS_MAX ? units->slots[index] : NULL;
+}
+
+const struct unit *units_find(const struct units *units, const char *id_or_name)
+{
+    const struct unit *by_name = NULL;
+
+    for (uint32_t i = 0; i < ABI_PUS_MAX; i++) {
+        const struct unit *unit = units->slots[i];
+
+        if (!unit || unit->gone)
+            continue;
+        if (strcmp(unit->id, id_or_name) == 0)
+            return unit;
+        if (!by_name && strcmp(unit->name, id_or_name) == 0)
+            by_name = unit;
+    }
+    return by_name;
+}
+
+void units_clear(struct units *units)
+{
+    for (uint32_t i = 0; i < ABI_PUS_MAX; i++)
+        unit_free(&units->slots[i]);
+    *units = (struct units){0};
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * This host's processing units: the host itself, the static ones of the configuration, discovered
+ * systemd services. Each has a slot number (datapath_pu.index) for life; slots are given out in
+ * turn, so that a report about a unit that just went away still finds its name.
+ */
+
+#include "bpf/abi.h"
+#include "enforcer/config.h"
+#include "workload/workload.h"
+
+enum unit_kind { UNIT_HOST, UNIT_STATIC, UNIT_SYSTEMD };
+
+#define UNIT_ID_TEXT 25 /* 24 hex digits and NUL */
+#define UNITS_GONE_KEPT_MAX 256
+#define UNIT_NO_SLOT UINT32_MAX
+
+struct unit {
+    uint32_t index;
+    enum unit_kind kind;
+    char *name;
+    char *namespace;
+    char *cgroup;        /* absolute in cgroup v2; NULL for the host */
+    struct tag_set tags; /* completed */
+    uint32_t identity;
+    char id[UNIT_ID_TEXT]; /* of (enforcer, namespace, kind, name, cgroup) */
+    bool gone;             /* kept for the names in reports only */
+};
+
+struct units {
+    struct unit *slots[ABI_PUS_MAX];
+    uint32_t next;                      /* slot that is tried first */
+    size_t n;                           /* live ones */
+    uint32_t gone[UNITS_GONE_KEPT_MAX]; /* ring of slots, oldest at gone_first */
+    size_t gone_first, n_gone;
+    /* Told before a slot of a unit that went away is emptied; may be NULL. */
+    void (*forgotten)(uint32_t index, void *context);
+    void *context;
+};
+
+/*
+ * Make the units what configuration and scan say. Units that stay the same keep their slot.
+ * All or nothing.
+ *
+ * @param scan         may be NULL: no discovery
+ * @param ret_changed  something was added or removed
+ * @param ret_left_out units for which there was no slot
+ * @return 0, -ENOMEM
+ */
+int units_update(struct units *units, const struct config *config, const char *host_name,
+                 const struct workload_scan *scan, bool *ret_changed, size_t *ret_left_out);
+/* Live or gone; NULL when the slot is empty. */
+const struct unit *units_get(const struct units *units, uint32_t index);
+/* Live one by id or name. */
+const struct unit *units_find(const struct units *units, const char *id_or_name);
+void units_clear(struct units *units);
+const char *unit_type_name(enum unit_kind kind);
