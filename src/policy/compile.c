@@ -127,7 +127,7 @@ static int match_tag_set(struct compiler *c, uint32_t tag_set)
 {
     size_t len;
     const uint32_t *tags = intern_get(&c->tag_sets, tag_set, &len);
-    uint32_t list;
+    uint32_t list = 0;
     bool is_new;
     int r;
 
@@ -214,7 +214,7 @@ static int add_class(struct compiler *c, uint32_t *ret)
     size_t n = c->flatten.n_entries;
     struct policy_class *class;
     uint8_t digest[SHA256_BYTES];
-    bool is_new;
+    bool is_new = false;
     int r;
 
     if (n == 0) {
@@ -315,7 +315,7 @@ static int project(struct compiler *c, uint32_t list, enum model_direction direc
 
 static int add_any_class(struct compiler *c, bool unselected, struct policy_compiled_policy *out)
 {
-    uint32_t class;
+    uint32_t class = CLASS_NONE;
     int r;
 
     /* An identity that no rule selects gets the default everywhere. */
@@ -418,7 +418,7 @@ static int compile_addresses(struct compiler *c, enum model_direction direction,
 
     start_kind(c, POLICY_PEER_ADDRESS, NULL);
     for (size_t i = 0; r == 0 && i < c->addresses.n_classes; i++) {
-        uint32_t set = c->addresses.order[i], class;
+        uint32_t set = c->addresses.order[i], class = CLASS_NONE;
 
         r = collect_set(c, set, direction);
         if (r == 0)

@@ -183,7 +183,7 @@ static int group(const uint32_t *keys, const uint32_t *values, size_t n, size_t 
 
 static uint32_t rarest_tag(const struct index *index, const struct index_clause *clause)
 {
-    const uint32_t *tags = &index->clause_tags.v[clause->first_tag];
+    const uint32_t *tags = index->clause_tags.v + clause->first_tag;
     uint32_t rarest = tags[0];
 
     for (uint32_t i = 1; i < clause->n_tags; i++) {
@@ -221,7 +221,7 @@ int index_finish(struct index *index)
 
 static bool clause_holds(const struct index *index, const struct index_clause *clause)
 {
-    const uint32_t *tags = &index->clause_tags.v[clause->first_tag];
+    const uint32_t *tags = index->clause_tags.v + clause->first_tag;
 
     for (uint32_t i = 0; i < clause->n_tags; i++) {
         if (index->tag_seen[tags[i]] != index->seen)

@@ -194,7 +194,8 @@ static int networks_of(const struct estate *estate, const struct policy *policy,
                        const struct policy_peer *peer, const struct model_network ***ret,
                        size_t *ret_n)
 {
-    const struct model_network **list = calloc(estate->n_networks + 1, sizeof(*list));
+    const struct model_network **list =
+        calloc(estate->n_networks + 1, sizeof(const struct model_network *));
     size_t n = 0;
 
     if (!list)

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * What rules mean (docs/developer/policy.md): resolve which rules apply to a processing unit, compile
- * them to the two-step form that the kernel looks up, evaluate, explain, compare. Pure: values in,
- * values out; opens no file, reads no clock, writes no log.
+ * What rules mean (docs/developer/policy.md): resolve which rules apply to a processing unit,
+ * compile them to the two-step form that the kernel looks up, evaluate, explain, compare. Pure:
+ * values in, values out; opens no file, reads no clock, writes no log.
  *
  *   estate + (namespace, tags) ── policy_resolve ──▶ policy (ordered rules, defaults)
- *   policies + identities + networks ── policy_compile ──▶ compiled (peer → class, class × port → verdict)
+ *   policies + identities + networks ── policy_compile ──▶ compiled (peer → class,
+ *                                                          class × port → verdict)
  */
 
 #include <stdbool.h>
@@ -30,9 +31,9 @@ struct policy_rule {
 };
 
 /*
- * What applies to a PU. Rules are sorted by (namespace depth of the ruleset, ruleset namespace, ruleset
- * name, direction, rule index); a rule's place in the array is its index everywhere else. The first
- * matching one in this order is the one that reports name.
+ * What applies to a PU. Rules are sorted by (namespace depth of the ruleset, ruleset namespace,
+ * ruleset name, direction, rule index); a rule's place in the array is its index everywhere else.
+ * The first matching one in this order is the one that reports name.
  */
 struct policy {
     char *namespace;
@@ -40,7 +41,7 @@ struct policy {
     size_t n_rules;
     enum model_action defaults[2]; /* by direction; ALLOW or REJECT */
     bool reject_reset;
-    uint8_t fingerprint[32]; /* equal for PUs that get the same rules, defaults and networks in scope */
+    uint8_t fingerprint[32]; /* equal for equal rules, defaults and networks in scope; by content */
 };
 
 /* @return 0, -ENOMEM, -BULKHEAD_ETOOMANY */
@@ -54,31 +55,31 @@ bool policy_network_in_scope(const struct model_network *network, const char *na
 
 struct policy_peer {
     bool has_identity;
-    const char *namespace;         /* with identity */
-    const struct tag_set *tags;    /* with identity: completed tags */
+    const char *namespace;      /* with identity */
+    const struct tag_set *tags; /* with identity: completed tags */
     bool has_address;
     struct ip_addr address;
 };
 
 /* What one side decides. */
 struct policy_decision {
-    enum model_action action;      /* ALLOW or REJECT, never NONE */
+    enum model_action action; /* ALLOW or REJECT, never NONE */
     bool by_default;
-    uint32_t rule;                 /* deciding rule, POLICY_RULE_NONE by default */
-    enum model_action observed;    /* what observed rules would have done; NONE when none matched */
+    uint32_t rule;              /* deciding rule, POLICY_RULE_NONE by default */
+    enum model_action observed; /* what observed rules would have done; NONE when none matched */
     uint32_t observed_rule;
-    bool logs_disabled;            /* of the deciding rule */
+    bool logs_disabled; /* of the deciding rule */
 };
 
 /* Straight from the words of docs/developer/policy.md; no tables, no index. */
 void policy_evaluate(const struct estate *estate, const struct policy *policy,
-                     enum model_direction direction, const struct policy_peer *peer, uint8_t protocol,
-                     uint16_t port, struct policy_decision *ret);
+                     enum model_direction direction, const struct policy_peer *peer,
+                     uint8_t protocol, uint16_t port, struct policy_decision *ret);
 
 /*
  * For a default verdict: the rule that came nearest to matching and what it lacked.
- * @param ret_missing  text such as "object tag app=web", "port tcp/5432 (rule has tcp/22)"; owned by
- *                     the caller, NULL when there is no rule in this direction at all
+ * @param ret_missing  text such as "object tag app=web", "port tcp/5432 (rule has tcp/22)";
+ *                     owned by the caller, NULL when no rule has this direction
  */
 int policy_nearest(const struct estate *estate, const struct policy *policy,
                    enum model_direction direction, const struct policy_peer *peer, uint8_t protocol,
@@ -93,9 +94,9 @@ struct policy_identity {
 };
 
 /*
- * Verdict of a class for one protocol and port range. In classes of identities only the first four
- * fields count. In address classes the first four hold for peers without identity, the id_… ones for
- * peers that proved one (Reject rules always, Allow rules only of networks with matchProcessingUnits).
+ * Verdict of a class for one protocol and port range. In classes of identities the id_… fields are
+ * NONE. In address classes the others hold for peers without identity, the id_… ones for peers that
+ * proved one (Reject rules always, Allow rules only of networks with matchProcessingUnits).
  * NONE: no rule, the default decides.
  */
 struct policy_verdict {
@@ -127,8 +128,12 @@ struct policy_class {
 
 enum policy_peer_kind { POLICY_PEER_IDENTITY = 0, POLICY_PEER_ADDRESS = 1 };
 
-/* Reserved identity: "any known identity". Its class says ALLOW where at least one known identity
- * would be let through by this policy, so that a connect() which no proof could save fails at once. */
+/*
+ * Reserved identity: "any known identity", in the OUT direction only. Its class says ALLOW exactly
+ * where at least one known identity would be let through by this policy (default included, rejects
+ * by address left aside), so that a connect() which no proof could save fails at once. NONE, or no
+ * class, means that no known identity would be; here the default must not be asked again.
+ */
 #define POLICY_IDENTITY_ANY 1u
 
 struct policy_peer_entry {
@@ -141,14 +146,16 @@ struct policy_peer_entry {
 /* One distinct policy: PUs with equal fingerprints share it. */
 struct policy_compiled_policy {
     const struct policy *policy;
-    struct policy_peer_entry *peers; /* sorted by (direction, kind, peer); peers that no rule selects are absent */
+    /* sorted by (direction, kind, peer); peers that no rule selects are absent */
+    struct policy_peer_entry *peers;
     size_t n_peers;
 };
 
 /*
- * Longest prefix → address class id. The id is the first 32 bits of SHA-256 over the sorted (namespace,
- * name) list of the networks that hold the prefix, so it means the same before and after a change and
- * is never reused; 0 = no network. A collision is refused (BULKHEAD_EIDENTITY_COLLISION).
+ * Longest prefix → address class id. The id is the first 32 bits of SHA-256 over the (namespace,
+ * name) list, in the estate's order, of the networks that hold the prefix, so it means the same
+ * before and after a change and is never reused; 0 = no network. A collision is refused
+ * (BULKHEAD_EIDENTITY_COLLISION).
  */
 struct policy_address_entry {
     struct ip_prefix prefix;
@@ -170,33 +177,37 @@ struct policy_compiled {
  * @param identities  every known identity, distinct ids; tags completed
  * @return 0, -ENOMEM, -BULKHEAD_ETOOMANY, -BULKHEAD_EIDENTITY_COLLISION
  */
-int policy_compile(const struct estate *estate, const struct policy *const *policies, size_t n_policies,
-                   const struct policy_identity *identities, size_t n_identities,
+int policy_compile(const struct estate *estate, const struct policy *const *policies,
+                   size_t n_policies, const struct policy_identity *identities, size_t n_identities,
                    struct policy_compiled **ret);
 void policy_compiled_free(struct policy_compiled **compiled);
 
 /* The address class that the kernel's longest-prefix lookup finds. */
-uint32_t policy_compiled_address_class(const struct policy_compiled *compiled, const struct ip_addr *addr);
+uint32_t policy_compiled_address_class(const struct policy_compiled *compiled,
+                                       const struct ip_addr *addr);
 
 /*
  * The same lookups, in the same order, as src/bpf does. Identity 0: none.
  * Used by the daemon to judge live connections and by the property tests.
  */
 void policy_compiled_decide(const struct policy_compiled *compiled, size_t policy,
-                            enum model_direction direction, uint32_t identity, uint32_t address_class,
-                            uint8_t protocol, uint16_t port, struct policy_decision *ret);
+                            enum model_direction direction, uint32_t identity,
+                            uint32_t address_class, uint8_t protocol, uint16_t port,
+                            struct policy_decision *ret);
 
 /* ---- Comparison --------------------------------------------------------------------------- */
 
 /* Exact difference of two compilations: what a datapath has to write and to delete. */
 struct policy_delta {
-    /* indices into after.classes that `before` does not have, and into before.classes no longer used */
+    /* indices into after.classes that `before` does not have, and into before.classes no longer
+     * used */
     size_t *classes_added, *classes_removed;
     size_t n_classes_added, n_classes_removed;
     /* addresses: set (new or other class) in `after`, removed from `before` */
     size_t *addresses_set, *addresses_removed;
     size_t n_addresses_set, n_addresses_removed;
-    /* after.policies whose content (peer entries by class fingerprint, defaults) is not in `before` */
+    /* after.policies whose content (peer entries by class fingerprint, defaults) is not in `before`
+     */
     size_t *policies_changed;
     size_t n_policies_changed;
 };

@@ -99,73 +99,94 @@ static void inherit(const struct estate *estate, struct policy *policy)
     }
 }
 
-static void describe_rule(struct buf *text, const struct model_rule *rule)
+/* Strings with their length before them, numbers in four bytes: different content reads
+ * differently. */
+static void put_number(struct buf *bytes, size_t number)
 {
-    /* Every string with its length before it, so that two different rules never read the same. */
-    buf_printf(text, "%zu:%s %d %d %d", strlen(rule->name), rule->name, (int)rule->action,
-               rule->logs_disabled, rule->observation);
-    for (size_t i = 0; i < rule->object.n; i++) {
-        const struct tag_set *clause = &rule->object.clauses[i];
+    const uint8_t big_endian[] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                                  (uint8_t)(number >> 8), (uint8_t)number};
 
-        buf_printf(text, "|%zu", clause->n);
-        for (size_t j = 0; j < clause->n; j++)
-            buf_printf(text, ",%zu:%s", strlen(clause->tags[j]), clause->tags[j]);
+    buf_append(bytes, big_endian, sizeof(big_endian));
+}
+
+static void put_text(struct buf *bytes, const char *text)
+{
+    size_t len = strlen(text);
+
+    put_number(bytes, len);
+    buf_append(bytes, text, len);
+}
+
+static void put_rule(struct buf *bytes, const struct model_rule *rule)
+{
+    put_text(bytes, rule->name);
+    put_number(bytes, (size_t)rule->action << 2 | (size_t)rule->logs_disabled << 1 |
+                          (size_t)rule->observation);
+    put_number(bytes, rule->object.n);
+    for (size_t i = 0; i < rule->object.n; i++) {
+        put_number(bytes, rule->object.clauses[i].n);
+        for (size_t j = 0; j < rule->object.clauses[i].n; j++)
+            put_text(bytes, rule->object.clauses[i].tags[j]);
     }
+    put_number(bytes, rule->n_ports);
     for (size_t i = 0; i < rule->n_ports; i++) {
         const struct port_match *port = &rule->ports[i];
 
-        buf_printf(text, ";%d/%u/%u/%u", port->any_protocol, port->protocol, port->low, port->high);
+        put_number(bytes, (size_t)port->any_protocol << 8 | port->protocol);
+        put_number(bytes, (size_t)port->low << 16 | port->high);
     }
-    buf_puts(text, "\n");
 }
 
-static int ruleset_digest(const struct model_ruleset *ruleset, uint8_t ret[SHA256_BYTES])
+static int ruleset_digest(const struct model_ruleset *ruleset, struct buf *bytes,
+                          uint8_t ret[SHA256_BYTES])
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(FINGERPRINT_BYTES_MAX);
-
-    buf_printf(&text, "%zu:%s%zu:%s\n", strlen(ruleset->namespace), ruleset->namespace,
-               strlen(ruleset->name), ruleset->name);
+    bytes->len = 0;
+    put_text(bytes, ruleset->namespace);
+    put_text(bytes, ruleset->name);
     for (int direction = 0; direction < 2; direction++) {
-        buf_printf(&text, "direction %d\n", direction);
+        put_number(bytes, ruleset->n_rules[direction]);
         for (size_t i = 0; i < ruleset->n_rules[direction]; i++)
-            describe_rule(&text, &ruleset->rules[direction][i]);
+            put_rule(bytes, &ruleset->rules[direction][i]);
     }
-    if (text.error)
-        return text.error;
-    return hash_sha256(text.data, text.len, ret);
+    if (bytes->error)
+        return bytes->error;
+    return hash_sha256(bytes->data, bytes->len, ret);
 }
 
 /* Content, not places in memory: the same policy has the same fingerprint in the next estate. */
 static int fingerprint(const struct estate *estate, struct policy *policy)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(FINGERPRINT_BYTES_MAX);
+    _cleanup_buf_ struct buf bytes = BUF_INIT(FINGERPRINT_BYTES_MAX);
+    _cleanup_buf_ struct buf scratch = BUF_INIT(FINGERPRINT_BYTES_MAX);
     const struct model_ruleset *last = NULL;
     int r;
 
-    buf_printf(&text, "bulkhead-policy-1 %d %d %d\n", (int)policy->defaults[0],
-               (int)policy->defaults[1], policy->reject_reset);
+    put_text(&bytes, "bulkhead-policy-1");
+    put_number(&bytes, (size_t)policy->defaults[0] << 16 | (size_t)policy->defaults[1] << 8 |
+                           (size_t)policy->reject_reset);
     for (size_t i = 0; i < policy->n_rules; i++) {
         uint8_t digest[SHA256_BYTES];
 
         if (policy->rules[i].ruleset == last)
             continue;
         last = policy->rules[i].ruleset;
-        r = ruleset_digest(last, digest);
+        r = ruleset_digest(last, &scratch, digest);
         if (r < 0)
             return r;
-        buf_append(&text, digest, sizeof(digest));
+        buf_append(&bytes, digest, sizeof(digest));
     }
-    buf_puts(&text, "networks\n");
+    put_text(&bytes, "networks");
     for (size_t i = 0; i < estate->n_networks; i++) {
         const struct model_network *network = &estate->networks[i];
 
-        if (policy_network_in_scope(network, policy->namespace))
-            buf_printf(&text, "%zu:%s%zu:%s\n", strlen(network->namespace), network->namespace,
-                       strlen(network->name), network->name);
+        if (!policy_network_in_scope(network, policy->namespace))
+            continue;
+        put_text(&bytes, network->namespace);
+        put_text(&bytes, network->name);
     }
-    if (text.error)
-        return text.error;
-    return hash_sha256(text.data, text.len, policy->fingerprint);
+    if (bytes.error)
+        return bytes.error;
+    return hash_sha256(bytes.data, bytes.len, policy->fingerprint);
 }
 
 int policy_resolve(const struct estate *estate, const char *namespace, const struct tag_set *tags,

@@ -301,7 +301,9 @@ static const char *diff_classes(const struct policy_compiled *before,
         if (has_class(before, after->classes[delta->classes_added[i]].fingerprint))
             return "difference: a class added that was there";
     }
-    for (size_t i = 0; i < delta->n_classes_removed; i++) {
+    if (!before && delta->n_classes_removed + delta->n_addresses_removed > 0)
+        return "difference: something removed from nothing";
+    for (size_t i = 0; before && i < delta->n_classes_removed; i++) {
         if (has_class(after, before->classes[delta->classes_removed[i]].fingerprint))
             return "difference: a class removed that is needed";
     }

@@ -236,70 +236,69 @@ static void test_logs_disabled(void **state)
  * Access lists of the product's open ancestor (its aclcache, acl and ports tests), said in these
  * words: accept 172/8 and reject all; a rule that only observes; a list with holes in holes.
  */
+static const char accept_reject[] = HEAD REJECT_BOTH
+    "  externalnetworks:\n"
+    "    - {name: a, namespace: /s, entries: ['172.0.0.0/8'], associatedTags: ['n=a']}\n"
+    "    - {name: all, namespace: /s, entries: ['0.0.0.0/0'], associatedTags: "
+    "['n=all']}\n" RULESETS IN_RULES("{action: Allow, object: [['n=a']], name: a},"
+                                     "{action: Reject, object: [['n=all']], name: all}");
+static const char observe[] = HEAD REJECT_BOTH
+    "  externalnetworks:\n"
+    "    - {name: a, namespace: /s, entries: ['172.0.0.0/8'], associatedTags: ['n=a']}\n"
+    "    - {name: b, namespace: /s, entries: ['172.1.0.0/16'], associatedTags: "
+    "['n=b']}\n" RULESETS IN_RULES(
+        "{action: Allow, object: [['n=a']], name: a},"
+        "{action: Reject, object: [['n=b']], observationEnabled: true, name: b}");
+static const char holes[] = HEAD REJECT_BOTH
+    "  externalnetworks:\n"
+    "    - {name: h, namespace: /s, entries: ['0.0.0.0/1', '!10.10.10.0/24', '128.0.0.0/1',"
+    " '!10.0.0.0/8', '10.10.0.0/16'], associatedTags: ['n=h']}\n" RULESETS IN_RULES(
+        "{action: Allow, object: [['n=h']], name: h}");
+static const char base[] = HEAD REJECT_BOTH
+    "  externalnetworks:\n"
+    "    - {name: b, namespace: /s, entries: ['172.0.0.0/8', '172.17.0.0/16'],"
+    " associatedTags: ['n=b']}\n"
+    "    - {name: c, namespace: /s, entries: ['192.168.100.0/24', '10.1.1.1'],"
+    " associatedTags: ['n=c']}\n"
+    "    - {name: d, namespace: /s, entries: ['0.0.0.0/0'], associatedTags: ['n=d']}\n" RULESETS
+        IN_RULES("{action: Allow, object: [['n=b']], protocolPorts: ['tcp/400:500'], name: b},"
+                 "{action: Allow, object: [['n=c']], protocolPorts: [tcp/80], name: c},"
+                 "{action: Allow, object: [['n=d']], protocolPorts: [tcp/443, udp/443], name: d}");
+static const struct {
+    const char *estate, *address, *port, *expected;
+} access_rows[] = {
+    {accept_reject, "172.1.1.1", "tcp/1", "Reject in/all"},
+    {observe, "172.1.1.1", "tcp/1", "Allow in/a observed Reject in/b"},
+    {observe, "172.2.1.1", "tcp/1", "Allow in/a"},
+    {holes, "10.10.2.100", "tcp/1", "Allow in/h"},
+    {holes, "10.10.10.100", "tcp/1", "Reject default"},
+    {holes, "10.4.10.100", "tcp/1", "Reject default"},
+    {holes, "192.168.10.100", "tcp/1", "Allow in/h"},
+    {holes, "9.255.255.255", "tcp/1", "Allow in/h"},
+    {holes, "11.0.0.0", "tcp/1", "Allow in/h"},
+    {base, "172.17.0.1", "tcp/400", "Allow in/b"},
+    {base, "172.17.0.1", "tcp/500", "Allow in/b"},
+    {base, "172.17.0.1", "tcp/501", "Reject default"},
+    {base, "172.17.0.1", "tcp/399", "Reject default"},
+    {base, "172.200.0.1", "tcp/443", "Allow in/b"},
+    {base, "192.168.100.1", "tcp/80", "Allow in/c"},
+    {base, "192.168.101.1", "tcp/80", "Reject default"},
+    {base, "10.1.1.1", "tcp/80", "Allow in/c"},
+    {base, "10.1.1.2", "tcp/80", "Reject default"},
+    {base, "10.1.1.2", "tcp/443", "Allow in/d"},
+    {base, "10.1.1.2", "udp/443", "Allow in/d"},
+    {base, "10.1.1.2", "udp/80", "Reject default"},
+    {base, "2001:db8::1", "tcp/443", "Reject default"},
+};
+
 static void test_access_lists(void **state)
 {
-    static const char accept_reject[] = HEAD REJECT_BOTH
-        "  externalnetworks:\n"
-        "    - {name: a, namespace: /s, entries: ['172.0.0.0/8'], associatedTags: ['n=a']}\n"
-        "    - {name: all, namespace: /s, entries: ['0.0.0.0/0'], associatedTags: "
-        "['n=all']}\n" RULESETS IN_RULES("{action: Allow, object: [['n=a']], name: a},"
-                                         "{action: Reject, object: [['n=all']], name: all}");
-    static const char observe[] = HEAD REJECT_BOTH
-        "  externalnetworks:\n"
-        "    - {name: a, namespace: /s, entries: ['172.0.0.0/8'], associatedTags: ['n=a']}\n"
-        "    - {name: b, namespace: /s, entries: ['172.1.0.0/16'], associatedTags: "
-        "['n=b']}\n" RULESETS IN_RULES(
-            "{action: Allow, object: [['n=a']], name: a},"
-            "{action: Reject, object: [['n=b']], observationEnabled: true, name: b}");
-    static const char holes[] = HEAD REJECT_BOTH
-        "  externalnetworks:\n"
-        "    - {name: h, namespace: /s, entries: ['0.0.0.0/1', '!10.10.10.0/24', '128.0.0.0/1',"
-        " '!10.0.0.0/8', '10.10.0.0/16'], associatedTags: ['n=h']}\n" RULESETS IN_RULES(
-            "{action: Allow, object: [['n=h']], name: h}");
-    static const char base[] = HEAD REJECT_BOTH
-        "  externalnetworks:\n"
-        "    - {name: b, namespace: /s, entries: ['172.0.0.0/8', '172.17.0.0/16'],"
-        " associatedTags: ['n=b']}\n"
-        "    - {name: c, namespace: /s, entries: ['192.168.100.0/24', '10.1.1.1'],"
-        " associatedTags: ['n=c']}\n"
-        "    - {name: d, namespace: /s, entries: ['0.0.0.0/0'], associatedTags: ['n=d']}\n" RULESETS
-            IN_RULES(
-                "{action: Allow, object: [['n=b']], protocolPorts: ['tcp/400:500'], name: b},"
-                "{action: Allow, object: [['n=c']], protocolPorts: [tcp/80], name: c},"
-                "{action: Allow, object: [['n=d']], protocolPorts: [tcp/443, udp/443], name: d}");
-    static const struct {
-        const char *estate, *address, *port, *expected;
-    } rows[] = {
-        {accept_reject, "172.1.1.1", "tcp/1", "Reject in/all"},
-        {observe, "172.1.1.1", "tcp/1", "Allow in/a observed Reject in/b"},
-        {observe, "172.2.1.1", "tcp/1", "Allow in/a"},
-        {holes, "10.10.2.100", "tcp/1", "Allow in/h"},
-        {holes, "10.10.10.100", "tcp/1", "Reject default"},
-        {holes, "10.4.10.100", "tcp/1", "Reject default"},
-        {holes, "192.168.10.100", "tcp/1", "Allow in/h"},
-        {holes, "9.255.255.255", "tcp/1", "Allow in/h"},
-        {holes, "11.0.0.0", "tcp/1", "Allow in/h"},
-        {base, "172.17.0.1", "tcp/400", "Allow in/b"},
-        {base, "172.17.0.1", "tcp/500", "Allow in/b"},
-        {base, "172.17.0.1", "tcp/501", "Reject default"},
-        {base, "172.17.0.1", "tcp/399", "Reject default"},
-        {base, "172.200.0.1", "tcp/443", "Allow in/b"},
-        {base, "192.168.100.1", "tcp/80", "Allow in/c"},
-        {base, "192.168.101.1", "tcp/80", "Reject default"},
-        {base, "10.1.1.1", "tcp/80", "Allow in/c"},
-        {base, "10.1.1.2", "tcp/80", "Reject default"},
-        {base, "10.1.1.2", "tcp/443", "Allow in/d"},
-        {base, "10.1.1.2", "udp/443", "Allow in/d"},
-        {base, "10.1.1.2", "udp/80", "Reject default"},
-        {base, "2001:db8::1", "tcp/443", "Reject default"},
-    };
+    for (size_t i = 0; i < ARRAY_SIZE(access_rows); i++) {
+        struct estate *estate = test_estate("/s", access_rows[i].estate);
+        struct test_side side = D_FROM_X(access_rows[i].address);
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct estate *estate = test_estate("/s", rows[i].estate);
-        struct test_side side = D_FROM_X(rows[i].address);
-
-        side.port = rows[i].port;
-        test_expect(estate, &side, rows[i].expected);
+        side.port = access_rows[i].port;
+        test_expect(estate, &side, access_rows[i].expected);
         estate_free(&estate);
     }
 }
