@@ -168,6 +168,10 @@ char *reader_join_namespace(struct reader *reader, const char *base, const struc
     const char *problem;
     int n;
 
+    if (!*name->text) {
+        check_error(&reader->check, name, path, "found '', expected the name of a namespace");
+        return NULL;
+    }
     if (*name->text == '/')
         n = snprintf(joined, sizeof(joined), "%s", name->text);
     else

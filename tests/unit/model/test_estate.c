@@ -278,7 +278,7 @@ static void test_wrong_namespaces(void **state)
          "1:28 data.namespaces[0].name: found 'a b', expected a namespace of "
          "letters, digits, '-', '_' and '/'"},
         {NAMESPACE("name: ''"),
-         "1:28 data.namespaces[0].name: found '', expected a namespace without '/' at its end"},
+         "1:28 data.namespaces[0].name: found '', expected the name of a namespace"},
         {NAMESPACE("name: a, defaultPUIncomingTrafficAction: Drop"),
          "1:63 data.namespaces[0].defaultPUIncomingTrafficAction: found a string 'Drop', expected "
          "Inherit, Allow or Reject"},
