@@ -40,16 +40,14 @@ static int open_cgroup(const char *path)
 
 static void attach(struct bpf_object *object, char *argument)
 {
-    char *cgroup = strchr(argument, '=');
-    struct bpf_program *program;
+    char *separator = strchr(argument, '=');
+    struct bpf_program *program = NULL;
 
-    if (!cgroup) {
-        errno = EINVAL;
-        fail(argument);
+    if (separator) {
+        *separator = '\0';
+        program = bpf_object__find_program_by_name(object, argument);
     }
-    *cgroup++ = '\0';
-    program = bpf_object__find_program_by_name(object, argument);
-    if (!program || !bpf_program__attach_cgroup(program, open_cgroup(cgroup)))
+    if (!program || !bpf_program__attach_cgroup(program, open_cgroup(separator + 1)))
         fail(argument);
 }
 

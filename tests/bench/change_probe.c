@@ -106,13 +106,12 @@ static bool allowed(const struct sockaddr_in *to)
 
 static void change(const struct options *options, const struct text *text, bool wanted)
 {
-    unsigned long long start, now;
+    unsigned long long start;
 
     write_file(options->target, text);
     start = now_ns();
     while (allowed(&options->to) != wanted) {
-        now = now_ns();
-        if (now - start > DEADLINE_NS) {
+        if (now_ns() - start > DEADLINE_NS) {
             errno = ETIMEDOUT;
             fail("the change was not seen");
         }
