@@ -13,5 +13,5 @@
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll gmtime localtime ctime asctime strncpy strncat
 
 /* Not poisoned, because OpenSSL's headers have parameters of this name: only a call is an error. */
-int rand(void) __attribute__((error("rand() is banned: hidden state, predictable")));
-void srand(unsigned int seed) __attribute__((error("srand() is banned: hidden state")));
+#define rand() rand_is_banned_it_is_predictable
+#define srand(seed) srand_is_banned_it_is_hidden_state
