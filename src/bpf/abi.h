@@ -29,7 +29,7 @@
 #define ABI_BINDINGS_MAX 1048576u
 #define ABI_FLOWS_MAX 65536u
 #define ABI_REPORTS_MAX 131072u
-#define ABI_HANDSHAKES_MAX 65536u
+#define ABI_HANDSHAKES_MAX 65536u /* a power of two */
 #define ABI_CLAIMS_MAX 16384u
 #define ABI_EVENTS_BYTES (8u << 20)
 #define ABI_IFACES_MAX 256u
@@ -91,8 +91,27 @@ struct abi_peer_key {
     __u32 peer;
 };
 
-/* verdicts: LPM → struct abi_verdict. prefixlen 32 + (0 | 8 | 9..24) */
+/*
+ * What a class says about protocol and port: the longest prefix. Most entries are for one port, one
+ * protocol or all; those are in a hash, three look-ups at most. Only classes with port ranges use the
+ * LPM trie, whose look-up costs many times more once it is large. The class id says what there is.
+ */
+#define ABI_CLASS_RANGES (1u << 31)   /* entries in `verdict_ranges` (LPM, all of this class) */
+#define ABI_CLASS_PORTS (1u << 30)    /* in `verdicts`: length 24, one port */
+#define ABI_CLASS_PROTOCOL (1u << 29) /* in `verdicts`: length 8, a whole protocol */
+#define ABI_CLASS_ANY (1u << 28)      /* in `verdicts`: length 0, everything */
+#define ABI_CLASS_NUMBER (ABI_CLASS_ANY - 1)
+
+/* verdicts: hash → struct abi_verdict */
 struct abi_verdict_key {
+    __u32 class;
+    __u16 port;
+    __u8 protocol;
+    __u8 length; /* 0, 8 or 24 */
+};
+
+/* verdict_ranges: LPM → struct abi_verdict. prefixlen 32 + (0 | 8 | 9..24) */
+struct abi_range_key {
     __u32 prefixlen;
     __u32 class_be; /* big endian, so that it is the first bits */
     __u8 protocol;
@@ -249,7 +268,8 @@ struct abi_report_key {
 struct abi_report {
     __u64 count;
     __u64 bytes_in, bytes_out;
-    __u64 first_ns, last_ns;
+    __u64 first_ns;
+    __u64 announced; /* 1: the event went out, and said 1 of `count` */
 };
 
 enum abi_event_type {
@@ -259,7 +279,7 @@ enum abi_event_type {
 
 struct abi_event {
     __u32 type;
-    __u32 counted; /* FLOW: 1 when `reports` holds it, 0 when that table was full: count it here */
+    __u32 pad0;
     __u64 time_ns;
     __u64 cookie; /* DESTROY */
     __u16 local_port, remote_port;
@@ -307,7 +327,8 @@ enum abi_counter {
 static_assert(sizeof(struct abi_control) == 32, "abi_control");
 static_assert(sizeof(struct abi_pu) == 16, "abi_pu");
 static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
-static_assert(sizeof(struct abi_verdict_key) == 12, "abi_verdict_key");
+static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
+static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");
 static_assert(sizeof(struct abi_verdict) == 24, "abi_verdict");
 static_assert(sizeof(struct abi_address_key) == 20, "abi_address_key");
 static_assert(sizeof(struct abi_peer_keys) == 48, "abi_peer_keys");

@@ -56,7 +56,7 @@ struct packet {
     __u8 tcp_flags;
     __u8 tcp_header;    /* bytes */
     __u8 first_fragment; /* a fragment that begins the datagram */
-    __u8 later_fragment;
+    __u8 later_fragment; /* its offset in units of 8 bytes, at most 255; 0: not one */
     __u8 pad[3];
 };
 
@@ -148,7 +148,7 @@ static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet
             __u16 fragment = bpf_ntohs(h.fragment);
 
             if (fragment & 0xfff8)
-                p->later_fragment = 1;
+                p->later_fragment = fragment >> 3 > 255 ? 255 : fragment >> 3;
             else if (fragment & 1)
                 p->first_fragment = 1;
             *offset += 8;
@@ -235,7 +235,7 @@ static __subprog int parse(struct __sk_buff *skb, struct packet *p, int ingress)
         p->protocol = h.protocol;
         fragment = bpf_ntohs(h.fragment);
         if (fragment & 0x1fff)
-            p->later_fragment = 1;
+            p->later_fragment = (fragment & 0x1fff) > 255 ? 255 : fragment & 0x1fff;
         else if (fragment & 0x2000)
             p->first_fragment = 1;
     } else if (skb->protocol == bpf_htons(ETHERTYPE_IP6)) {

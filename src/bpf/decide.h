@@ -17,11 +17,50 @@ struct decision {
     __u32 policy, rule, observed_rule;
 };
 
+/* The longest prefix of (protocol, port) in a class. */
+static __subprog struct abi_verdict *class_lookup(__u32 class, __u8 protocol, __u16 port)
+{
+    struct abi_verdict_key key;
+    struct abi_verdict *v;
+
+    if (class & ABI_CLASS_RANGES) {
+        struct abi_range_key range;
+
+        range.prefixlen = 32 + 8 + 16;
+        range.class_be = bpf_htonl(class);
+        range.protocol = protocol;
+        range.port_be[0] = port >> 8;
+        range.port_be[1] = port & 0xff;
+        range.pad = 0;
+        return bpf_map_lookup_elem(&verdict_ranges, &range);
+    }
+    key.class = class;
+    key.protocol = protocol;
+    if (class & ABI_CLASS_PORTS) {
+        key.port = port;
+        key.length = 24;
+        v = bpf_map_lookup_elem(&verdicts, &key);
+        if (v)
+            return v;
+    }
+    key.port = 0;
+    if (class & ABI_CLASS_PROTOCOL) {
+        key.length = 8;
+        v = bpf_map_lookup_elem(&verdicts, &key);
+        if (v)
+            return v;
+    }
+    if (!(class & ABI_CLASS_ANY))
+        return 0;
+    key.protocol = 0;
+    key.length = 0;
+    return bpf_map_lookup_elem(&verdicts, &key);
+}
+
 static __always_inline struct abi_verdict *verdict_lookup(__u32 policy, __u8 direction, __u8 kind,
                                                           __u32 peer, __u8 protocol, __u16 port)
 {
     struct abi_peer_key key;
-    struct abi_verdict_key leaf;
     __u32 *class;
 
     key.policy = policy;
@@ -30,15 +69,7 @@ static __always_inline struct abi_verdict *verdict_lookup(__u32 policy, __u8 dir
     key.pad = 0;
     key.peer = peer;
     class = bpf_map_lookup_elem(&peer_class, &key);
-    if (!class)
-        return 0;
-    leaf.prefixlen = 32 + 8 + 16;
-    leaf.class_be = bpf_htonl(*class);
-    leaf.protocol = protocol;
-    leaf.port_be[0] = port >> 8;
-    leaf.port_be[1] = port & 0xff;
-    leaf.pad = 0;
-    return bpf_map_lookup_elem(&verdicts, &leaf);
+    return class ? class_lookup(*class, protocol, port) : 0;
 }
 
 /* Reject wins; of two that say the same, the rule that comes first is named. */

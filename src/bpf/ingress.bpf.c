@@ -24,16 +24,17 @@ static __always_inline void claim_key_fill(struct claim_key *key, const struct p
     key->isn = isn;
 }
 
-/* Refuse a packet that carried the option: the same attempt must not come back and be judged by address. */
-static __subprog int refuse_claim(const struct packet *p, struct decision *d, __u32 enforcer,
-                                   __u32 reason, __u32 isn)
+/*
+ * A packet that carried the option is refused: the same attempt must not come back without it and be
+ * judged by address.
+ */
+static __subprog int claim_remember(const struct packet *p, __u32 isn)
 {
     struct claim_key key;
     __u8 one = 1;
 
     claim_key_fill(&key, p, isn);
-    bpf_map_update_elem(&claims, &key, &one, BPF_ANY);
-    return refuse(p, d, enforcer, reason, 0);
+    return bpf_map_update_elem(&claims, &key, &one, BPF_ANY);
 }
 
 static __always_inline void pending_fill(struct pending *pd, const struct packet *p, __u32 kind,
@@ -54,42 +55,56 @@ static __always_inline void pending_fill(struct pending *pd, const struct packet
     pd->peer_identity = 0;
 }
 
+/* @return the key slot for what a SYN claims, or -reason */
+static __subprog int listener_claim_slot(const struct packet *p, const struct found_option *o)
+{
+    struct abi_peer_keys *keys;
+    __u16 epoch = bpf_ntohs((__u16)(o->tail >> 16));
+
+    if ((o->tail & 0xff) != ABI_WIRE_VERSION)
+        return -ABI_REASON_OPTION_INVALID;
+    keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
+    if (!keys)
+        return -ABI_REASON_PEER_MISS;
+    if (!binding_known(o->enforcer, o->identity))
+        return -ABI_REASON_IDENTITY_UNKNOWN;
+    if (p->payload || o->fast_open)
+        return -ABI_REASON_SYN_DATA;
+    if (keys->key[0].valid && keys->key[0].peer_epoch == epoch)
+        return 0;
+    if (keys->key[1].valid && keys->key[1].peer_epoch == epoch)
+        return 1;
+    return -ABI_REASON_EPOCH;
+}
+
 /* A SYN with the option: who it claims to be is checked as far as that goes; nothing is trusted yet. */
 static __subprog int listener_syn_claim(const struct packet *p, const struct found_option *o,
-                                         struct abi_socket *st, const struct abi_control *c,
-                                         struct pending *pd)
+                                        struct abi_socket *st, const struct abi_control *c,
+                                        struct pending *pd)
 {
     struct abi_peer_keys *keys;
     struct decision d;
-    __u16 epoch = bpf_ntohs((__u16)(o->tail >> 16));
-    int i, slot = -1;
+    int slot = listener_claim_slot(p, o);
 
     decision_for(&d, st, p, ABI_IN, o->identity);
     d.address_class = address_lookup(p->remote).address_class;
     d.policy = 0;
     d.no_log = 0;
-    if ((o->tail & 0xff) != ABI_WIRE_VERSION)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_OPTION_INVALID, p->seq);
+    if (slot >= 0) {
+        decide_peer(&d, c, st, o->enforcer);
+        if (d.action != ABI_ALLOW)
+            slot = -ABI_REASON_POLICY;
+    }
     keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
-    if (!keys)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_PEER_MISS, p->seq);
-    for (i = 0; i < ABI_KEYS_PER_PEER; i++)
-        if (slot < 0 && keys->key[i].valid && keys->key[i].peer_epoch == epoch)
-            slot = i;
-    if (slot < 0)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_EPOCH, p->seq);
-    if (!binding_known(o->enforcer, o->identity))
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_IDENTITY_UNKNOWN, p->seq);
-    if (p->payload || o->fast_open)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_SYN_DATA, p->seq);
-    decide_peer(&d, c, st, o->enforcer);
-    if (d.action != ABI_ALLOW)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_POLICY, p->seq);
+    if (slot < 0 || !keys) {
+        claim_remember(p, p->seq);
+        return refuse(p, &d, o->enforcer, slot < 0 ? -slot : ABI_REASON_PEER_MISS, 0);
+    }
     pending_fill(pd, p, PENDING_SYN, &d, c);
     pd->handshake.k0 = slot ? keys->key[1].k0 : keys->key[0].k0;
     pd->handshake.k1 = slot ? keys->key[1].k1 : keys->key[0].k1;
     pd->handshake.own_epoch = slot ? keys->key[1].own_epoch : keys->key[0].own_epoch;
-    pd->handshake.peer_epoch = epoch;
+    pd->handshake.peer_epoch = slot ? keys->key[1].peer_epoch : keys->key[0].peer_epoch;
     pd->handshake.peer_enforcer = o->enforcer;
     pd->handshake.peer_identity = o->identity;
     pd->handshake.identity = pu_identity(st->pu);
@@ -124,22 +139,15 @@ static __subprog int listener_by_address(const struct packet *p, struct abi_sock
     return PASS;
 }
 
-/* The third packet with a proof: the only one that makes a peer's identity real. */
-static __subprog int listener_proof(const struct packet *p, const struct found_option *o,
-                                     struct abi_socket *st, const struct abi_control *c,
-                                     struct pending *pd)
+/* @return ABI_REASON_NONE, or why the third packet proves nothing */
+static __subprog __u32 listener_verify(const struct packet *p, const struct found_option *o,
+                                       struct abi_socket *st, const struct abi_control *c)
 {
-    struct abi_peer_keys *keys;
-    struct decision d;
+    struct abi_peer_keys *keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
     struct proof proof;
 
-    decision_for(&d, st, p, ABI_IN, o->identity);
-    d.address_class = address_lookup(p->remote).address_class;
-    d.policy = 0;
-    d.no_log = 0;
-    keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
     if (!keys)
-        return refuse(p, &d, o->enforcer, ABI_REASON_PEER_MISS, 0);
+        return ABI_REASON_PEER_MISS;
     proof.role = 'A';
     proof.isn_a = p->seq - 1;
     proof.isn_b = p->ack - 1;
@@ -148,13 +156,34 @@ static __subprog int listener_proof(const struct packet *p, const struct found_o
     proof.enforcer_b = c->enforcer_id;
     proof.identity_b = pu_identity(st->pu);
     if (!proof_verify(&proof, keys, o->tail, 0))
-        return refuse(p, &d, o->enforcer, ABI_REASON_MAC_MISMATCH, 0);
+        return ABI_REASON_MAC_MISMATCH;
     if (!binding_known(o->enforcer, o->identity))
-        return refuse(p, &d, o->enforcer, ABI_REASON_IDENTITY_UNKNOWN, 0);
+        return ABI_REASON_IDENTITY_UNKNOWN;
     count(ABI_COUNTER_IDENTITY_ACK_VERIFIED);
-    decide_peer(&d, c, st, o->enforcer);
-    if (d.action != ABI_ALLOW)
-        return refuse_claim(p, &d, o->enforcer, ABI_REASON_POLICY, p->seq - 1);
+    return ABI_REASON_NONE;
+}
+
+/* The third packet with a proof: the only one that makes a peer's identity real. */
+static __subprog int listener_proof(const struct packet *p, const struct found_option *o,
+                                    struct abi_socket *st, const struct abi_control *c,
+                                    struct pending *pd)
+{
+    struct decision d;
+    __u32 reason = listener_verify(p, o, st, c);
+
+    decision_for(&d, st, p, ABI_IN, o->identity);
+    d.address_class = address_lookup(p->remote).address_class;
+    d.policy = 0;
+    d.no_log = 0;
+    if (reason == ABI_REASON_NONE) {
+        decide_peer(&d, c, st, o->enforcer);
+        if (d.action != ABI_ALLOW) {
+            claim_remember(p, p->seq - 1);
+            reason = ABI_REASON_POLICY;
+        }
+    }
+    if (reason != ABI_REASON_NONE)
+        return refuse(p, &d, o->enforcer, reason, 0);
     pending_fill(pd, p, PENDING_VERIFIED, &d, c);
     pd->peer_enforcer = o->enforcer;
     pd->peer_identity = o->identity;
@@ -173,7 +202,7 @@ static __subprog int listener_malformed(const struct packet *p, struct abi_socke
     d.policy = 0;
     d.no_log = 0;
     if (reason == ABI_REASON_OPTION_INVALID)
-        return refuse_claim(p, &d, 0, reason, p->tcp_flags & TCP_ACK ? p->seq - 1 : p->seq);
+        claim_remember(p, p->tcp_flags & TCP_ACK ? p->seq - 1 : p->seq);
     return refuse(p, &d, 0, reason, 0);
 }
 
@@ -243,7 +272,7 @@ static __always_inline int unverified_packet(struct __sk_buff *skb, const struct
 }
 
 /* Our SYN was answered by something we do not let in: say so and have the socket closed. */
-static __subprog int opener_refuse(struct __sk_buff *skb, const struct packet *p,
+static __always_inline int opener_refuse(struct __sk_buff *skb, const struct packet *p,
                                     struct abi_socket *st, struct decision *d, __u32 enforcer)
 {
     st->phase = ABI_PHASE_REJECTED;
@@ -305,22 +334,18 @@ static __subprog int opener_by_address(struct __sk_buff *skb, const struct packe
     return PASS;
 }
 
-/* SYN-ACK with the option: the answerer proves itself; our own proof for the third packet is made. */
-static __subprog int opener_proof(struct __sk_buff *skb, const struct packet *p,
-                                   const struct found_option *o, struct abi_socket *st,
-                                   const struct abi_control *c)
+/*
+ * Verify the answerer's proof and make our own for the third packet.
+ * @return ABI_REASON_NONE, or why the SYN-ACK proves nothing
+ */
+static __subprog __u32 opener_verify(const struct packet *p, const struct found_option *o,
+                                     struct abi_socket *st, const struct abi_control *c)
 {
-    struct abi_peer_keys *keys;
-    struct decision d;
+    struct abi_peer_keys *keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
     struct proof proof;
 
-    decision_for(&d, st, p, ABI_OUT, o->identity);
-    d.address_class = address_lookup(p->remote).address_class;
-    d.policy = 0;
-    d.no_log = 0;
-    keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
     if (!keys)
-        return refuse(p, &d, o->enforcer, ABI_REASON_PEER_MISS, 0);
+        return ABI_REASON_PEER_MISS;
     proof.role = 'B';
     proof.isn_a = p->ack - 1;
     proof.isn_b = p->seq;
@@ -329,18 +354,35 @@ static __subprog int opener_proof(struct __sk_buff *skb, const struct packet *p,
     proof.enforcer_b = o->enforcer;
     proof.identity_b = o->identity;
     if (!proof_verify(&proof, keys, o->tail, 1))
-        return refuse(p, &d, o->enforcer, ABI_REASON_MAC_MISMATCH, 0);
+        return ABI_REASON_MAC_MISMATCH;
     if (!binding_known(o->enforcer, o->identity))
-        return refuse(p, &d, o->enforcer, ABI_REASON_IDENTITY_UNKNOWN, 0);
+        return ABI_REASON_IDENTITY_UNKNOWN;
     count(ABI_COUNTER_IDENTITY_SYNACK_VERIFIED);
+    proof.role = 'A';
+    st->mac = proof_mac(&proof);
+    return ABI_REASON_NONE;
+}
+
+/* SYN-ACK with the option. */
+static __subprog int opener_proof(struct __sk_buff *skb, const struct packet *p,
+                                  const struct found_option *o, struct abi_socket *st,
+                                  const struct abi_control *c)
+{
+    struct decision d;
+    __u32 reason = opener_verify(p, o, st, c);
+
+    decision_for(&d, st, p, ABI_OUT, o->identity);
+    d.address_class = address_lookup(p->remote).address_class;
+    d.policy = 0;
+    d.no_log = 0;
+    if (reason != ABI_REASON_NONE)
+        return refuse(p, &d, o->enforcer, reason, 0);
     opener_decide(&d, p, st, c, o->enforcer, o->identity);
     if (d.action != ABI_ALLOW)
         return opener_refuse(skb, p, st, &d, o->enforcer);
     st->flags |= ABI_SOCKET_PEER_VERIFIED;
     st->peer_enforcer = o->enforcer;
     st->peer_identity = o->identity;
-    proof.role = 'A';
-    st->mac = proof_mac(&proof);
     opener_accept(p, st, &d, c);
     report_accept(p, &d, o->enforcer, ABI_REASON_NONE);
     return PASS;
@@ -367,12 +409,22 @@ static __subprog int opener_crossed(struct __sk_buff *skb, const struct packet *
     return PASS;
 }
 
+static __subprog int opener_malformed(const struct packet *p, struct abi_socket *st)
+{
+    struct decision d;
+
+    decision_for(&d, st, p, ABI_OUT, 0);
+    d.address_class = 0;
+    d.policy = 0;
+    d.no_log = 0;
+    return refuse(p, &d, 0, ABI_REASON_OPTION_INVALID, 0);
+}
+
 /* SYN_SENT, or SYN_RECV of a simultaneous open. */
 static __subprog int opener_packet(struct __sk_buff *skb, const struct packet *p,
                                     struct abi_socket *st, const struct abi_control *c, __u32 state)
 {
     struct found_option o;
-    struct decision d;
     int found;
 
     if (p->tcp_flags & TCP_RST)
@@ -392,13 +444,8 @@ static __subprog int opener_packet(struct __sk_buff *skb, const struct packet *p
     found = c->flags & ABI_CONTROL_IDENTITY ? option_get(skb, p, &o) : OPTION_ABSENT;
     if (found == OPTION_ABSENT)
         o.present = 0;
-    if (found == OPTION_BAD) {
-        decision_for(&d, st, p, ABI_OUT, 0);
-        d.address_class = 0;
-        d.policy = 0;
-        d.no_log = 0;
-        return refuse(p, &d, 0, ABI_REASON_OPTION_INVALID, 0);
-    }
+    if (found == OPTION_BAD)
+        return opener_malformed(p, st);
     if (!(p->tcp_flags & TCP_ACK))
         return opener_crossed(skb, p, &o, st, c);
     if (found == OPTION_ABSENT)

@@ -16,7 +16,12 @@
 /* A function of its own in the object: keeps programs small for the verifier. */
 #define __subprog __noinline __attribute__((unused))
 
-/* SYN that was let in and waits for its SYN-ACK to be written: by cookie of the request socket. */
+/*
+ * SYN that was let in and whose SYN-ACK may have to be sent again by timer. A direct-mapped cache by
+ * the cookie of the request socket (cookies are consecutive): no allocation and no list per connection;
+ * what a newer handshake overwrites costs a SYN-ACK retransmission its option, and the peer's next SYN
+ * brings it back. `cookie` is written first and `cookie_end` last, so that a torn entry is seen.
+ */
 struct handshake {
     __u64 k0, k1;
     __u32 peer_enforcer, peer_identity;
@@ -24,6 +29,7 @@ struct handshake {
     __u32 isn_remote;
     __u16 peer_epoch, own_epoch;
     __u32 pad;
+    __u64 cookie, cookie_end;
 };
 
 enum pending_kind { PENDING_NONE = 0, PENDING_SYN, PENDING_VERIFIED, PENDING_ADDRESS, PENDING_EXEMPT };
@@ -63,8 +69,10 @@ MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_control, 1, 0, control);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_pu, ABI_PUS_MAX, 0, pus);
 MAP(BPF_MAP_TYPE_HASH, __u64, __u32, ABI_CGROUPS_MAX, BPF_F_NO_PREALLOC, pu_by_cgroup);
 MAP(BPF_MAP_TYPE_HASH, struct abi_peer_key, __u32, ABI_POLICY_PEERS_MAX, BPF_F_NO_PREALLOC, peer_class);
-MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_MAX,
-    BPF_F_NO_PREALLOC, verdicts);
+MAP(BPF_MAP_TYPE_HASH, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_MAX, BPF_F_NO_PREALLOC,
+    verdicts);
+MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_range_key, struct abi_verdict, ABI_VERDICTS_MAX,
+    BPF_F_NO_PREALLOC, verdict_ranges);
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
     BPF_F_NO_PREALLOC, addresses);
 MAP(BPF_MAP_TYPE_HASH, __u32, struct abi_peer_keys, ABI_PEER_KEYS_MAX, BPF_F_NO_PREALLOC, peer_keys);
@@ -72,7 +80,7 @@ MAP(BPF_MAP_TYPE_HASH, struct abi_binding_key, __u8, ABI_BINDINGS_MAX, BPF_F_NO_
 MAP(BPF_MAP_TYPE_HASH, __u32, __u8, ABI_IFACES_MAX, 0, excluded_ifaces);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, __u8, 256, 0, raw_protocols);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, ABI_FLOWS_MAX, 0, flows);
-MAP(BPF_MAP_TYPE_LRU_HASH, __u64, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);
+MAP(BPF_MAP_TYPE_ARRAY, __u32, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, __u8, ABI_CLAIMS_MAX, 0, claims);
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct pending, 1, 0, pending);
 MAP(BPF_MAP_TYPE_HASH, struct abi_report_key, struct abi_report, ABI_REPORTS_MAX, BPF_F_NO_PREALLOC,

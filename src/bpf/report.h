@@ -33,62 +33,99 @@ static __always_inline void report_key_fill(struct abi_report_key *key, const __
     key->reason = reason;
 }
 
-static __always_inline void event_send(const struct abi_report_key *key, __u32 type, __u32 counted,
-                                       __u64 cookie, __u16 local_port, __u16 remote_port)
+static __always_inline void event_fill(struct abi_event *event, const struct abi_report_key *key,
+                                       __u32 type, __u64 cookie, __u16 local_port, __u16 remote_port)
 {
-    struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-    if (!event) {
-        if (type == ABI_EVENT_FLOW && !counted)
-            count(ABI_COUNTER_EVENTS_LOST);
-        return;
-    }
     event->type = type;
-    event->counted = counted;
+    event->pad0 = 0;
     event->time_ns = bpf_ktime_get_ns();
     event->cookie = cookie;
     event->local_port = local_port;
     event->remote_port = remote_port;
     event->pad = 0;
     event->flow = *key;
-    bpf_ringbuf_submit(event, 0);
-    count(ABI_COUNTER_EVENTS_SENT);
 }
 
-/* Add to the counted report of this kind; tell user space when it is the first. */
-static __subprog int report_count(const struct abi_report_key *key, __u64 bytes_in, __u64 bytes_out,
-                                   __u32 n)
+/* Ask user space to close a socket. Lost when the ring is full: the socket stays mute all the same. */
+static __always_inline void event_destroy(const struct abi_report_key *key, __u64 cookie,
+                                          __u16 local_port, __u16 remote_port)
+{
+    struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (!event)
+        return;
+    event_fill(event, key, ABI_EVENT_DESTROY, cookie, local_port, remote_port);
+    bpf_ringbuf_submit(event, 0);
+}
+
+/*
+ * Add to the counted report of this kind; tell user space at once when it is the first. What neither
+ * the table nor the ring had room for is counted as lost.
+ */
+static __always_inline void report_again(const struct abi_report_key *key)
+{
+    struct abi_report *known = bpf_map_lookup_elem(&reports, key);
+
+    if (known)
+        __sync_fetch_and_add(&known->count, 1);
+}
+
+static __always_inline void report_count(const struct abi_report_key *key)
+{
+    struct abi_report *known = bpf_map_lookup_elem(&reports, key);
+    struct abi_report fresh;
+    struct abi_event *event;
+    long r;
+
+    if (known) {
+        __sync_fetch_and_add(&known->count, 1);
+        return;
+    }
+    fresh.count = 1;
+    fresh.bytes_in = fresh.bytes_out = 0;
+    fresh.first_ns = bpf_ktime_get_ns();
+    fresh.announced = 1;
+    event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    if (!event) {
+        fresh.announced = 0;
+        r = bpf_map_update_elem(&reports, key, &fresh, BPF_NOEXIST);
+        if (r == -17) /* EEXIST: another CPU was first */
+            report_again(key);
+        else if (r < 0)
+            count(ABI_COUNTER_EVENTS_LOST);
+        return;
+    }
+    r = bpf_map_update_elem(&reports, key, &fresh, BPF_NOEXIST);
+    if (r == -17) {
+        bpf_ringbuf_discard(event, 0);
+        report_again(key);
+        return;
+    }
+    event_fill(event, key, ABI_EVENT_FLOW, 0, 0, 0);
+    bpf_ringbuf_submit(event, 0);
+    count(ABI_COUNTER_EVENTS_SENT);
+    if (r < 0)
+        count(ABI_COUNTER_REPORTS_FULL);
+}
+
+/* What a finished connection carried; its kind may have been drained in between. */
+static __always_inline void report_bytes(const struct abi_report_key *key, __u64 in, __u64 out)
 {
     struct abi_report fresh;
     struct abi_report *known = bpf_map_lookup_elem(&reports, key);
-    int r;
 
     if (known) {
-        __sync_fetch_and_add(&known->count, n);
-        if (bytes_in | bytes_out) {
-            __sync_fetch_and_add(&known->bytes_in, bytes_in);
-            __sync_fetch_and_add(&known->bytes_out, bytes_out);
-        }
-        return 0;
+        __sync_fetch_and_add(&known->bytes_in, in);
+        __sync_fetch_and_add(&known->bytes_out, out);
+        return;
     }
-    fresh.count = n;
-    fresh.bytes_in = bytes_in;
-    fresh.bytes_out = bytes_out;
-    fresh.first_ns = fresh.last_ns = bpf_ktime_get_ns();
-    r = bpf_map_update_elem(&reports, key, &fresh, BPF_NOEXIST);
-    if (r == -17) { /* EEXIST: another CPU was first */
-        known = bpf_map_lookup_elem(&reports, key);
-        if (known)
-            __sync_fetch_and_add(&known->count, n);
-        return 0;
-    }
-    if (r < 0)
+    fresh.count = 0;
+    fresh.bytes_in = in;
+    fresh.bytes_out = out;
+    fresh.first_ns = bpf_ktime_get_ns();
+    fresh.announced = 0;
+    if (bpf_map_update_elem(&reports, key, &fresh, BPF_NOEXIST) < 0)
         count(ABI_COUNTER_REPORTS_FULL);
-    if (n)
-        event_send(key, ABI_EVENT_FLOW, r == 0, 0, 0, 0);
-    else if (r < 0)
-        count(ABI_COUNTER_EVENTS_LOST);
-    return 0;
 }
 
 /* Report what was decided about a packet; rules with logsDisabled are silent unless it is a fault. */
@@ -99,10 +136,11 @@ static __subprog int report(const struct packet *p, const struct decision *d,
 
     report_key_fill(&key, p->local, p->remote, d, extra->peer_enforcer, extra->reason);
     if (extra->cookie)
-        event_send(&key, ABI_EVENT_DESTROY, 1, extra->cookie, p->local_port, p->remote_port);
+        event_destroy(&key, extra->cookie, p->local_port, p->remote_port);
     if (d->no_log && extra->reason <= ABI_REASON_POLICY)
         return 0;
-    return report_count(&key, 0, 0, 1);
+    report_count(&key);
+    return 0;
 }
 
 static __always_inline __u32 reason_counter(__u8 reason)

@@ -51,21 +51,45 @@ static __always_inline struct pending *pending_of(struct bpf_sock_ops *ctx)
     return pd;
 }
 
-/* Request socket: the SYN-ACK. Retransmissions by timer find the SYN's claim by the socket cookie. */
-static __subprog struct handshake *synack_handshake(struct bpf_sock_ops *ctx, int create)
+static __always_inline struct handshake *handshake_slot(__u64 cookie)
 {
-    __u64 cookie = bpf_get_socket_cookie(ctx);
-    struct handshake *h = bpf_map_lookup_elem(&handshakes, &cookie);
-    struct pending *pd;
+    __u32 slot = cookie & (ABI_HANDSHAKES_MAX - 1);
 
-    if (h)
-        return h;
-    pd = pending_of(ctx);
-    if (!pd || pd->kind != PENDING_SYN)
+    return bpf_map_lookup_elem(&handshakes, &slot);
+}
+
+/*
+ * Request socket: the SYN-ACK. The first one is made while its SYN is looked at; those sent again by
+ * timer find what the SYN claimed by the cookie of the request.
+ */
+static __subprog struct handshake *synack_handshake(struct bpf_sock_ops *ctx, int keep)
+{
+    struct pending *pd = pending_of(ctx);
+    struct handshake *h;
+    __u64 cookie;
+
+    if (pd && pd->kind == PENDING_SYN && !keep)
+        return &pd->handshake;
+    cookie = bpf_get_socket_cookie(ctx);
+    h = handshake_slot(cookie);
+    if (!h)
         return 0;
-    if (create && ctx->args[0] != BPF_WRITE_HDR_TCP_SYNACK_COOKIE)
-        bpf_map_update_elem(&handshakes, &cookie, &pd->handshake, BPF_ANY);
-    return &pd->handshake;
+    if (pd && pd->kind == PENDING_SYN) {
+        if (ctx->args[0] != BPF_WRITE_HDR_TCP_SYNACK_COOKIE) {
+            *(volatile __u64 *)&h->cookie = cookie;
+            h->k0 = pd->handshake.k0;
+            h->k1 = pd->handshake.k1;
+            h->peer_enforcer = pd->handshake.peer_enforcer;
+            h->peer_identity = pd->handshake.peer_identity;
+            h->identity = pd->handshake.identity;
+            h->isn_remote = pd->handshake.isn_remote;
+            h->peer_epoch = pd->handshake.peer_epoch;
+            h->own_epoch = pd->handshake.own_epoch;
+            *(volatile __u64 *)&h->cookie_end = cookie;
+        }
+        return &pd->handshake;
+    }
+    return h->cookie == cookie && h->cookie_end == cookie ? h : 0;
 }
 
 static __subprog int synack_write(struct bpf_sock_ops *ctx, struct abi_control *c)
@@ -217,6 +241,7 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
 {
     struct bpf_sock *sk = ctx->sk;
     struct abi_socket *st;
+    struct handshake *h;
     struct pending *pd;
     __u64 cookie;
 
@@ -255,10 +280,13 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
     st->generation = pd->judged;
     if (!(c->flags & ABI_CONTROL_IDENTITY))
         return 0;
+    if (pd->kind != PENDING_ADDRESS)
+        return 0;
+    /* the request had an identity, its third packet came without */
     cookie = bpf_get_socket_cookie(ctx);
-    if (pd->kind == PENDING_ADDRESS && bpf_map_lookup_elem(&handshakes, &cookie))
+    h = handshake_slot(cookie);
+    if (h && h->cookie == cookie)
         count(ABI_COUNTER_IDENTITY_STRIPPED);
-    bpf_map_delete_elem(&handshakes, &cookie);
     return 0;
 }
 
@@ -296,7 +324,8 @@ static __subprog int closed(struct bpf_sock_ops *ctx)
     key.direction = st->direction;
     key.action = ABI_ALLOW;
     key.observed = st->observed;
-    return report_count(&key, in, out, 0);
+    report_bytes(&key, in, out);
+    return 0;
 }
 
 SEC("sockops")

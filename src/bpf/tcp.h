@@ -8,7 +8,7 @@
  *   opener    connect() ─▶ CONNECTING ─ SYN-ACK judged ─▶ ACCEPTED | REJECTED
  *   answerer  listener LISTEN ─ third packet judged, child made ─▶ ACCEPTED (UNVERIFIED if unseen)
  *   older than the Enforcer ─▶ EXISTING ─ explicit Reject ─▶ REJECTED
- *   no PU, excluded ─▶ EXEMPT
+ *   no PU, excluded ─▶ EXEMPT; when it becomes somebody's it is treated as EXISTING
  */
 #include "identity.h"
 #include "report.h"
@@ -129,7 +129,7 @@ static __always_inline int connection_packet(struct __sk_buff *skb, struct abi_s
 {
     if (st->phase == ABI_PHASE_REJECTED)
         return packet_of_rejected(p);
-    if (st->phase == ABI_PHASE_EXISTING)
+    if (st->phase == ABI_PHASE_EXISTING || st->phase == ABI_PHASE_EXEMPT)
         return connection_existing(skb, st, p, c);
     if (st->judged != c->generation && connection_rejudge(skb, st, p, c) != PASS)
         return packet_of_rejected(p);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The switch from one policy to the next. Everything new is written under numbers that nothing refers
+ * to yet; then each PU's entry is pointed at its new version in one write, and the generation is
+ * bumped, so that every socket is judged again at its next packet. What is old goes a second later,
+ * when no program can still be in the middle of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+#include "internal.h"
+
+#include "bulkhead.skel.h"
+
+struct peer_rows {
+    struct abi_peer_key *keys;
+    __u32 *classes;
+    size_t n;
+};
+
+static void rows_clear(struct peer_rows *rows)
+{
+    free(rows->keys);
+    free(rows->classes);
+    memset(rows, 0, sizeof(*rows));
+}
+
+static int rows_of_policy(const struct policy_compiled_policy *policy, uint32_t version,
+                          const struct class_entry *classes, struct peer_rows *ret)
+{
+    struct peer_rows rows = {
+        .keys = calloc(policy->n_peers + 1, sizeof(*rows.keys)),
+        .classes = calloc(policy->n_peers + 1, sizeof(*rows.classes)),
+        .n = policy->n_peers,
+    };
+    size_t i;
+
+    if (!rows.keys || !rows.classes) {
+        rows_clear(&rows);
+        return -ENOMEM;
+    }
+    for (i = 0; i < policy->n_peers; i++) {
+        const struct policy_peer_entry *peer = &policy->peers[i];
+
+        rows.keys[i] = (struct abi_peer_key){.policy = version,
+                                             .direction = peer->direction,
+                                             .kind = peer->kind,
+                                             .peer = peer->peer};
+        rows.classes[i] = classes[peer->class].number;
+    }
+    *ret = rows;
+    return 0;
+}
+
+/* What a version means: its peers and their classes, its defaults, the names behind its rule numbers. */
+static int policy_digest(const struct policy_compiled_policy *policy, const struct peer_rows *rows,
+                         uint8_t ret[SHA256_BYTES])
+{
+    size_t keys = rows->n * sizeof(*rows->keys), classes = rows->n * sizeof(*rows->classes);
+    size_t len = keys + classes + 34;
+    _cleanup_free_ uint8_t *text = calloc(1, len);
+
+    if (!text)
+        return -ENOMEM;
+    memcpy(text, rows->keys, keys);
+    memcpy(text + keys, rows->classes, classes);
+    memcpy(text + keys + classes, policy->policy->fingerprint, 32);
+    text[len - 2] = (uint8_t)policy->policy->defaults[0];
+    text[len - 1] = (uint8_t)policy->policy->defaults[1];
+    return hash_sha256(text, len, ret);
+}
+
+static const struct policy_version *version_find(const struct policy_version *versions, size_t n,
+                                                 const uint8_t digest[32])
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (memcmp(versions[i].digest, digest, 32) == 0)
+            return &versions[i];
+    return NULL;
+}
+
+/* Write one policy aside, unless the kernel has just this one already. */
+static int version_write(struct datapath *dp, const struct policy_compiled_policy *policy,
+                         const struct class_entry *classes, struct policy_version *ret)
+{
+    struct policy_version version = {0};
+    const struct policy_version *old;
+    struct peer_rows rows;
+    size_t i;
+    int r;
+
+    r = rows_of_policy(policy, 0, classes, &rows);
+    if (r < 0)
+        return r;
+    r = policy_digest(policy, &rows, version.digest);
+    old = r == 0 ? version_find(dp->versions, dp->n_versions, version.digest) : NULL;
+    if (old) {
+        version.version = old->version;
+    } else if (r == 0) {
+        version.version = dp->next_version++;
+        for (i = 0; i < rows.n; i++)
+            rows.keys[i].policy = version.version;
+        r = map_write(bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.classes, rows.n,
+                      sizeof(*rows.keys), sizeof(*rows.classes));
+        if (r < 0)
+            map_retire(dp, bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
+                       sizeof(*rows.keys));
+    }
+    rows_clear(&rows);
+    if (r == 0)
+        *ret = version;
+    return r;
+}
+
+static void versions_retire(struct datapath *dp, const struct policy_version *kept, size_t n_kept)
+{
+    struct peer_rows rows;
+    size_t i;
+
+    for (i = 0; i < dp->n_versions; i++) {
+        if (version_find(kept, n_kept, dp->versions[i].digest))
+            continue;
+        if (rows_of_policy(&dp->compiled->policies[i], dp->versions[i].version, dp->classes, &rows) < 0)
+            continue; /* the entries stay until the next start; nothing refers to them */
+        map_retire(dp, bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
+                   sizeof(*rows.keys));
+        rows_clear(&rows);
+    }
+}
+
+/* ---- Processing units ---------------------------------------------------------------------- */
+
+static int pu_cgroup_write(struct datapath *dp, uint64_t id, uint32_t index)
+{
+    return map_write(bpf_map__fd(dp->skeleton->maps.pu_by_cgroup), &id, &index, 1, sizeof(id),
+                     sizeof(index));
+}
+
+static int pu_cgroup_delete(struct datapath *dp, uint64_t id)
+{
+    return map_delete(bpf_map__fd(dp->skeleton->maps.pu_by_cgroup), &id, 1, sizeof(id));
+}
+
+static int pu_value_write(struct datapath *dp, uint32_t index, const struct abi_pu *value)
+{
+    struct pu_slot *slot = &dp->pus[index];
+    int r;
+
+    if (memcmp(&slot->value, value, sizeof(*value)) == 0)
+        return 0;
+    r = map_write(bpf_map__fd(dp->skeleton->maps.pus), &index, value, 1, sizeof(index), sizeof(*value));
+    if (r == 0)
+        slot->value = *value;
+    return r < 0 ? r : 1;
+}
+
+static void pu_slot_clear(struct datapath *dp, uint32_t index)
+{
+    struct pu_slot *slot = &dp->pus[index];
+
+    if (slot->cgroup_id)
+        pu_cgroup_delete(dp, slot->cgroup_id);
+    free(slot->cgroup);
+    memset(slot, 0, sizeof(*slot));
+}
+
+static int pu_place(struct datapath *dp, const struct datapath_pu *pu, bool *changed)
+{
+    struct pu_slot *slot = &dp->pus[pu->index];
+    const char *cgroup = pu->host ? "" : pu->cgroup;
+
+    slot->policy = pu->policy;
+    if (slot->used && slot->host == pu->host && strcmp(slot->cgroup, cgroup) == 0)
+        return 0;
+    if (slot->used)
+        pu_slot_clear(dp, pu->index);
+    slot->cgroup = strdup(cgroup);
+    if (!slot->cgroup)
+        return -ENOMEM;
+    slot->policy = pu->policy;
+    slot->used = true;
+    slot->host = pu->host;
+    dp->pus_end = MAX(dp->pus_end, pu->index + 1);
+    *changed = true;
+    return 0;
+}
+
+/* Look the cgroups of all PUs up again. @return 1 when something changed */
+static int pu_cgroups_sync(struct datapath *dp, size_t *ret_missing)
+{
+    char path[PATH_BYTES * 2];
+    size_t missing = 0;
+    bool changed = false;
+    uint32_t i;
+
+    for (i = 0; i < dp->pus_end; i++) {
+        struct pu_slot *slot = &dp->pus[i];
+        uint64_t id;
+        int r = 0;
+
+        if (!slot->used || slot->host)
+            continue;
+        snprintf(path, sizeof(path), "%s%s", dp->cgroup_mount, slot->cgroup);
+        id = cgroup_id_of(path);
+        missing += id == 0;
+        if (id == slot->cgroup_id)
+            continue;
+        if (slot->cgroup_id)
+            pu_cgroup_delete(dp, slot->cgroup_id);
+        slot->cgroup_id = id;
+        changed = true;
+        if (id)
+            r = pu_cgroup_write(dp, id, i);
+        if (r < 0)
+            return r;
+    }
+    if (ret_missing)
+        *ret_missing = missing;
+    return changed;
+}
+
+static int pus_place(struct datapath *dp, const struct datapath_pu *pus, size_t n, bool *changed)
+{
+    _cleanup_free_ bool *wanted = calloc(ABI_PUS_MAX, sizeof(*wanted));
+    uint32_t host = ABI_PU_NONE, index;
+    size_t i;
+    int r;
+
+    if (!wanted)
+        return -ENOMEM;
+    for (i = 0; i < n; i++) {
+        if (pus[i].index >= ABI_PUS_MAX)
+            return -BULKHEAD_ETOOMANY;
+        wanted[pus[i].index] = true;
+        r = pu_place(dp, &pus[i], changed);
+        if (r < 0)
+            return r;
+        if (pus[i].host)
+            host = pus[i].index;
+    }
+    for (index = 0; index < dp->pus_end; index++) {
+        if (!dp->pus[index].used || wanted[index])
+            continue;
+        pu_slot_clear(dp, index);
+        *changed = true;
+    }
+    if (!dp->host_enabled)
+        host = ABI_PU_NONE;
+    if (dp->control.host_pu != host) {
+        dp->control.host_pu = host;
+        *changed = true;
+    }
+    if (host == ABI_PU_NONE)
+        dp->control.flags &= ~(uint32_t)ABI_CONTROL_HOST;
+    else
+        dp->control.flags |= ABI_CONTROL_HOST;
+    return 0;
+}
+
+/* Point every PU at its policy, then let the kernel know. This is the moment of the switch. */
+static int pus_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n,
+                      const struct policy_version *versions, enum model_action fallback,
+                      size_t *ret_missing)
+{
+    const struct policy_compiled *compiled = dp->compiled;
+    bool changed = false;
+    size_t i;
+    int r;
+
+    for (i = 0; i < n; i++) {
+        struct abi_pu value = {.identity = pus[i].identity, .used = 1};
+
+        if (versions) {
+            const struct policy *policy = compiled->policies[pus[i].policy].policy;
+
+            value.policy = versions[pus[i].policy].version;
+            value.defaults[0] = (uint8_t)policy->defaults[0];
+            value.defaults[1] = (uint8_t)policy->defaults[1];
+        } else {
+            value.defaults[0] = value.defaults[1] = (uint8_t)fallback;
+        }
+        if (pus[i].index >= ABI_PUS_MAX)
+            return -BULKHEAD_ETOOMANY;
+        r = pu_value_write(dp, pus[i].index, &value);
+        if (r < 0)
+            return r;
+    }
+    r = pus_place(dp, pus, n, &changed);
+    if (r < 0)
+        return r;
+    /* a slot that pu_place cleared has its value in the kernel still: remember it */
+    for (i = 0; i < n; i++)
+        bpf_map_lookup_elem(bpf_map__fd(dp->skeleton->maps.pus), &pus[i].index,
+                            &dp->pus[pus[i].index].value);
+    r = pu_cgroups_sync(dp, ret_missing);
+    if (r < 0)
+        return r;
+    generation_bump(dp, changed || r > 0);
+    dp->walked_at_ns = 0;
+    return control_write(dp);
+}
+
+int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
+                   const struct datapath_pu *pus, size_t n_pus, size_t *ret_missing)
+{
+    _cleanup_free_ struct class_entry *classes = NULL;
+    _cleanup_free_ struct policy_version *versions = NULL;
+    const struct policy_compiled *before = dp->compiled;
+    size_t i;
+    int r;
+
+    map_retired_collect(dp, now_ns() - RETIRE_AFTER_NS);
+    versions = calloc(compiled->n_policies + 1, sizeof(*versions));
+    if (!versions)
+        return -ENOMEM;
+    for (i = 0; i < n_pus; i++)
+        if (pus[i].policy >= compiled->n_policies || pus[i].index >= ABI_PUS_MAX)
+            return -EINVAL;
+    r = classes_sync(dp, compiled, &classes);
+    for (i = 0; i < compiled->n_policies && r == 0; i++)
+        r = version_write(dp, &compiled->policies[i], classes, &versions[i]);
+    if (r == 0)
+        r = addresses_sync(dp, compiled);
+    if (r < 0)
+        return r;
+    dp->compiled = compiled;
+    r = pus_switch(dp, pus, n_pus, versions, MODEL_ACTION_NONE, ret_missing);
+    if (r < 0) {
+        dp->compiled = before;
+        return r;
+    }
+    dp->compiled = before;
+    if (before) {
+        versions_retire(dp, versions, compiled->n_policies);
+        classes_retire(dp, classes, compiled->n_classes);
+    }
+    dp->compiled = compiled;
+    free(dp->versions);
+    free(dp->classes);
+    dp->versions = TAKE_PTR(versions);
+    dp->n_versions = compiled->n_policies;
+    dp->classes = TAKE_PTR(classes);
+    dp->n_classes = compiled->n_classes;
+    purge_stale(dp);
+    return 0;
+}
+
+int datapath_set_fallback(struct datapath *dp, enum model_action action, const struct datapath_pu *pus,
+                          size_t n_pus)
+{
+    int r = addresses_sync(dp, dp->compiled);
+
+    return r < 0 ? r : pus_switch(dp, pus, n_pus, NULL, action, NULL);
+}
+
+uint32_t datapath_policy_version(const struct datapath *dp, size_t i)
+{
+    return i < dp->n_versions ? dp->versions[i].version : 0;
+}
+
+int datapath_cgroups_sync(struct datapath *dp)
+{
+    int r = pu_cgroups_sync(dp, NULL);
+
+    if (r <= 0)
+        return r;
+    generation_bump(dp, true);
+    dp->walked_at_ns = 0;
+    r = control_write(dp);
+    return r < 0 ? r : 1;
+}
+
+/* ---- Adoption ------------------------------------------------------------------------------ */
+
+/*
+ * What an earlier run left: its numbers must not be used again, and its entries go once the first
+ * policy of this run is in place. The PUs themselves stay as they are until then.
+ */
+int pus_adopt(struct datapath *dp)
+{
+    int fd = bpf_map__fd(dp->skeleton->maps.peer_class);
+    struct abi_peer_key key, *at = NULL;
+    __u32 class, version = 0, number = 0;
+
+    while (bpf_map_get_next_key(fd, at, &key) == 0) {
+        version = MAX(version, key.policy);
+        if (bpf_map_lookup_elem(fd, &key, &class) == 0)
+            number = MAX(number, class & ABI_CLASS_NUMBER);
+        at = &key;
+    }
+    dp->next_version = dp->purge_version = version + 1;
+    dp->next_class = dp->purge_class = number + 1;
+    dp->purge = true;
+    return 0;
+}
+
+/* Collect the keys of a map whose number is below a bound, then retire them. */
+static void purge_map(struct datapath *dp, int fd, size_t key_size, size_t offset, uint32_t mask,
+                      uint32_t bound, bool swap)
+{
+    size_t n = 0, size = 1024;
+    uint8_t *keys = malloc(size * key_size), *at = NULL;
+    uint8_t key[32];
+
+    assert(key_size <= sizeof(key));
+    while (keys && bpf_map_get_next_key(fd, at, key) == 0) {
+        uint32_t number;
+
+        at = key;
+        memcpy(&number, key + offset, sizeof(number));
+        if (swap)
+            number = __builtin_bswap32(number);
+        if ((number & mask) >= bound)
+            continue;
+        if (n == size) {
+            uint8_t *more = realloc(keys, size * 2 * key_size);
+
+            if (!more)
+                break;
+            keys = more;
+            size *= 2;
+        }
+        memcpy(keys + n++ * key_size, key, key_size);
+    }
+    if (keys)
+        map_retire(dp, fd, keys, n, key_size);
+    free(keys);
+}
+
+static void purge_cgroups(struct datapath *dp)
+{
+    int fd = bpf_map__fd(dp->skeleton->maps.pu_by_cgroup);
+    uint64_t key, *at = NULL, stale[256];
+    size_t n = 0;
+    uint32_t i;
+
+    while (n < ARRAY_SIZE(stale) && bpf_map_get_next_key(fd, at, &key) == 0) {
+        at = &key;
+        for (i = 0; i < dp->pus_end; i++)
+            if (dp->pus[i].used && dp->pus[i].cgroup_id == key)
+                break;
+        if (i == dp->pus_end)
+            stale[n++] = key;
+    }
+    map_delete(fd, stale, n, sizeof(stale[0]));
+}
+
+static void purge_addresses(struct datapath *dp)
+{
+    int fd = bpf_map__fd(dp->skeleton->maps.addresses);
+    struct abi_address_key key, *at = NULL, *stale;
+    size_t n = 0, i;
+
+    stale = calloc(65536, sizeof(*stale));
+    while (stale && n < 65536 && bpf_map_get_next_key(fd, at, &key) == 0) {
+        at = &key;
+        for (i = 0; i < dp->n_addresses; i++)
+            if (memcmp(&dp->addresses[i].key, &key, sizeof(key)) == 0)
+                break;
+        if (i == dp->n_addresses)
+            stale[n++] = key;
+    }
+    map_delete(fd, stale, n, sizeof(*stale));
+    free(stale);
+}
+
+void purge_stale(struct datapath *dp)
+{
+    if (!dp->purge)
+        return;
+    dp->purge = false;
+    purge_map(dp, bpf_map__fd(dp->skeleton->maps.peer_class), sizeof(struct abi_peer_key), 0, UINT32_MAX,
+              dp->purge_version, false);
+    purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdicts), sizeof(struct abi_verdict_key), 0,
+              ABI_CLASS_NUMBER, dp->purge_class, false);
+    purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdict_ranges), sizeof(struct abi_range_key), 4,
+              ABI_CLASS_NUMBER, dp->purge_class, true);
+    purge_cgroups(dp);
+    purge_addresses(dp);
+}

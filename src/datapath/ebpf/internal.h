@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * State of the eBPF datapath, shared by the files of this directory only.
+ *
+ * File        | owns
+ * ------------|------------------------------------------------------------------
+ * check.c     | looking before anything is attached
+ * open.c      | skeleton, pins, links, life cycle
+ * maps.c      | writing many map entries
+ * classes.c   | class numbers and verdict entries
+ * apply.c     | policy versions, PUs, the switch
+ * addresses.c | one trie out of networks, target, excluded and peer addresses
+ * peers.c     | keys, bindings
+ * events.c    | ring buffer, reports, counters
+ * tc.c        | programs on interfaces
+ * cgroups.c   | cgroup paths and ids, PU of a cgroup
+ * namespaces.c| network namespaces that have processes of this host
+ * diag.c      | sock_diag: dump and destroy sockets
+ * live.c      | netstat, judging live connections
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "bpf/abi.h"
+#include "datapath/datapath.h"
+
+#define LINKS_MAX 8
+#define PATH_BYTES 512
+#define NETNS_MAX 4096
+#define CGROUPS_WALKED_MAX 65536
+#define RETIRE_AFTER_NS 1000000000ULL
+
+struct bulkhead_bpf;
+
+/* A class as the kernel knows it. Numbers are never reused while pins live. */
+struct class_entry {
+    uint8_t fingerprint[32];
+    uint32_t number; /* with ABI_CLASS_… flags */
+};
+
+struct policy_version {
+    uint8_t digest[32];
+    uint32_t version;
+};
+
+struct pu_slot {
+    bool used, host;
+    char *cgroup; /* absolute below the mount */
+    uint64_t cgroup_id; /* 0: not there */
+    struct abi_pu value;
+    size_t policy;
+};
+
+struct address_item {
+    struct abi_address_key key;
+    struct abi_address value;
+};
+
+/* Keys that nothing refers to any more; removed when no program can still be reading them. */
+struct retired {
+    struct retired *next;
+    uint64_t at_ns;
+    int fd;
+    size_t key_size, n;
+    uint8_t keys[];
+};
+
+struct walked_cgroup {
+    uint64_t id;
+    uint32_t pu;
+};
+
+struct netns_handle {
+    uint64_t inode;
+    int diag_fd;
+};
+
+struct datapath {
+    struct bulkhead_bpf *skeleton;
+    struct ring_buffer *ring;
+    int cgroup_fd;
+    char cgroup_mount[PATH_BYTES];
+    char cgroup_path[PATH_BYTES]; /* mount + root */
+    char pin_dir[PATH_BYTES];
+    bool host_enabled;
+    struct bpf_link *links[LINKS_MAX];
+
+    struct cidr_list target, excluded;
+    char **excluded_interfaces;
+    struct ip_prefix *peer_addresses;
+    size_t n_peer_addresses;
+
+    struct abi_control control;
+    const struct policy_compiled *compiled; /* borrowed from the daemon until the next apply */
+    struct class_entry *classes;            /* same order as compiled->classes */
+    size_t n_classes;
+    struct policy_version *versions; /* same order as compiled->policies */
+    size_t n_versions;
+    uint32_t next_class, next_version;
+    bool purge; /* adopted maps hold entries of an earlier run below these numbers */
+    uint32_t purge_class, purge_version;
+
+    struct pu_slot pus[ABI_PUS_MAX];
+    uint32_t pus_end; /* highest used index + 1 */
+
+    struct address_item *addresses; /* sorted */
+    size_t n_addresses;
+
+    struct retired *retired;
+
+    struct walked_cgroup *walked; /* sorted by id */
+    size_t n_walked;
+    struct netns_handle *netns;
+    size_t n_netns;
+    uint64_t walked_at_ns;
+
+    datapath_flow_fn *fn; /* while events are drained */
+    void *context;
+};
+
+uint64_t now_ns(void);
+
+/* maps.c */
+int map_write(int fd, const void *keys, const void *values, size_t n, size_t key_size, size_t value_size);
+int map_delete(int fd, const void *keys, size_t n, size_t key_size);
+/* Delete later, when no program can still be using what led to these keys. Takes nothing over. */
+int map_retire(struct datapath *dp, int fd, const void *keys, size_t n, size_t key_size);
+void map_retired_collect(struct datapath *dp, uint64_t before_ns);
+int control_write(struct datapath *dp);
+void generation_bump(struct datapath *dp, bool pus_changed);
+
+/* classes.c */
+int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
+                 struct class_entry **ret_classes);
+void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t n_kept);
+
+/* addresses.c */
+int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled);
+
+/* apply.c */
+int pus_adopt(struct datapath *dp);
+void purge_stale(struct datapath *dp);
+
+/* events.c */
+int events_open(struct datapath *dp);
+
+/* tc.c */
+int tc_sync(struct datapath *dp);
+void tc_detach(struct datapath *dp);
+int tc_programs(struct datapath *dp, struct datapath_program *list, size_t max, size_t *n);
+
+/* cgroups.c */
+int cgroup_mount_find(char path[PATH_BYTES]);
+/* cgroup id of a directory: 0 when it is not there. */
+uint64_t cgroup_id_of(const char *path);
+int cgroups_walk(struct datapath *dp);
+bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu);
+
+/* namespaces.c */
+int namespaces_sync(struct datapath *dp);
+void namespaces_close(struct datapath *dp);
+
+/* diag.c */
+struct diag_socket {
+    struct ip_addr local, remote;
+    uint16_t local_port, remote_port;
+    uint8_t family, protocol, state;
+    uint64_t cookie, cgroup_id;
+    uint32_t ifindex;
+    bool has_state;
+    struct abi_socket socket;
+};
+typedef void diag_fn(int diag_fd, const struct diag_socket *socket, void *context);
+int diag_open(void);
+int diag_dump(int diag_fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd,
+              diag_fn *fn, void *context);
+int diag_destroy(int diag_fd, const struct diag_socket *socket);
+
+/* live.c */
+void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);
