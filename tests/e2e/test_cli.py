@@ -592,6 +592,20 @@ def test_wrong_answers(serve, answer, message):
     assert message in done.stderr and "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize("value", [None, -1, 1e300, 2 ** 62, "x\x1b[2J", [], {}, [[["a"]]], True,
+                                   {"programs": 7}], ids=repr)
+def test_fields_of_the_wrong_kind(serve, value):
+    """The answer is shown as well as it can be; nothing breaks."""
+    status = {key: value for key in STATUS}
+    for result, command in ((status, "status"), ([value, {"tags": value, "duration": value}], "pus"),
+                            ([value, {"source": value, "duration": value}], "netstat"),
+                            ([value, flow(value), {"destination": value}], "flows")):
+        server = serve(ok(result))
+        for format in ("table", "json", "yaml"):
+            done = enforcer(server, command, "-o", format)
+            assert done.returncode == 0 and done.stderr == "" and "\x1b" not in done.stdout
+
+
 def test_endless_answer(serve):
     def answer(client):
         while True:

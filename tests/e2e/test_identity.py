@@ -124,6 +124,8 @@ def test_garbage_mac_without_claim_in_syn(forger):
 
 
 def test_claim_in_syn_and_nothing_after(forger):
+    """As if the option had been stripped: by address, so the claim alone is worth nothing."""
+    forger.estate.apply(policy([into("web-in", D, W, f"tcp/{forger.port}")]))
     forger.fails(forger.option(hello()), "")
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from estate import policy
+from estate import policy, wait_for
 from support import D, LAN, W, Change, accepted_by, into, lan, out, rejected_by, tcp, udp
 
 ECHO = {4: "icmp/8/0", 6: "icmp6/128/0"}
@@ -111,7 +111,10 @@ def test_icmp_echo_allowed(estate, ip):
 def test_icmp_echo_rejected_at_sender(estate, ip):
     estate.apply(host_policy(ip))
     assert ping(estate, ip, "other").error in ("EPERM", "ETIMEDOUT")
-    rejected_by(estate.enforcer("a"), protocol={4: "icmp", 6: "icmp6"}[ip])
+    wait_for(lambda: [flow for flow in estate.enforcer("a").flows(action="Reject")
+                      if "icmp" in flow["protocol"] and flow["source"]["name"] == "other"
+                      and flow["destination"]["ip"] == estate.b.addresses[ip]],
+             what="report of the rejected echo")
 
 
 def test_icmp_echo_rejected_at_receiver(estate, ip):
