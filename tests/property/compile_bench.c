@@ -2,7 +2,7 @@
 /*
  * How long policy takes, for tests/bench:
  *
- *   compile_bench RULES IDENTITIES
+ *   compile_bench RULES IDENTITIES [POLICIES]
  *
  * Makes an estate of RULES outgoing and incoming rules in memory, as an envelope, and prints one
  * `key value` line for each thing measured. What it looks like: applications of a few tiers in
@@ -25,6 +25,7 @@
 
 #define RULES_MAX POLICY_RULES_MAX
 #define IDENTITIES_MAX 1000000
+#define POLICIES_MAX 4096
 #define RULES_PER_RULESET 20
 #define RULES_PER_NETWORK 50
 #define TIERS 8
@@ -173,7 +174,8 @@ static void print_compiled(const struct policy_compiled *compiled)
     printf("address_entries %zu\n", compiled->n_addresses);
 }
 
-static int measure(const struct estate *estate, const struct policy_identity *identities, size_t n)
+static int measure(const struct estate *estate, const struct policy_identity *identities, size_t n,
+                   const struct policy **policies, size_t n_policies)
 {
     _cleanup_policy_compiled_ struct policy_compiled *compiled = NULL;
     _cleanup_policy_ struct policy *policy = NULL;
@@ -186,9 +188,11 @@ static int measure(const struct estate *estate, const struct policy_identity *id
     if (r < 0)
         return r;
     printf("resolve_ms %.1f\npolicy_rules %zu\n", now_ms() - start, policy->n_rules);
+    for (size_t i = 0; i < n_policies; i++)
+        policies[i] = policy;
     before = heap_bytes();
     start = now_ms();
-    r = policy_compile(estate, (const struct policy *const *)&policy, 1, identities, n, &compiled);
+    r = policy_compile(estate, policies, n_policies, identities, n, &compiled);
     if (r < 0)
         return r;
     printf("compile_ms %.1f\n", now_ms() - start);
@@ -197,15 +201,16 @@ static int measure(const struct estate *estate, const struct policy_identity *id
     return 0;
 }
 
-static int run(unsigned n_rules, unsigned n_identities)
+static int run(unsigned n_rules, unsigned n_identities, unsigned n_policies)
 {
     _cleanup_estate_ struct estate *estate = NULL;
     struct tag_set *tags = calloc(n_identities, sizeof(*tags));
     struct policy_identity *identities = calloc(n_identities, sizeof(*identities));
+    const struct policy **policies = calloc(n_policies, sizeof(const struct policy *));
     double parse_ms = 0;
     size_t bytes = 0;
     struct rusage usage;
-    int r = tags && identities ? 0 : -ENOMEM;
+    int r = tags && identities && policies ? 0 : -ENOMEM;
 
     if (r == 0)
         r = parse(n_rules, &estate, &parse_ms, &bytes);
@@ -215,35 +220,40 @@ static int run(unsigned n_rules, unsigned n_identities)
         r = make_identities(n_rules, n_identities, tags, identities);
     }
     if (r == 0)
-        r = measure(estate, identities, n_identities);
+        r = measure(estate, identities, n_identities, policies, n_policies);
     for (unsigned i = 0; tags && i < n_identities; i++)
         tag_set_clear(&tags[i]);
     free(tags);
     free(identities);
+    free(policies);
     if (r == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
         printf("max_rss_kib %ld\n", usage.ru_maxrss);
     return r;
 }
 
+/* A whole number of 1..max; 0 when it is none. */
+static unsigned number(const char *text, unsigned long max)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    return *text && !*end && value <= max ? (unsigned)value : 0;
+}
+
 int main(int argc, char **argv)
 {
-    unsigned long n_rules, n_identities;
-    char *end_rules, *end_identities;
+    unsigned n_rules = argc > 1 ? number(argv[1], RULES_MAX) : 0;
+    unsigned n_identities = argc > 2 ? number(argv[2], IDENTITIES_MAX) : 0;
+    unsigned n_policies = argc > 3 ? number(argv[3], POLICIES_MAX) : 1;
     int r;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: compile_bench RULES IDENTITIES\n");
+    if (argc < 3 || argc > 4 || n_rules == 0 || n_identities == 0 || n_policies == 0) {
+        fprintf(stderr,
+                "usage: compile_bench RULES IDENTITIES [POLICIES]   (1..%d, 1..%d, 1..%d)\n",
+                RULES_MAX, IDENTITIES_MAX, POLICIES_MAX);
         return 2;
     }
-    n_rules = strtoul(argv[1], &end_rules, 10);
-    n_identities = strtoul(argv[2], &end_identities, 10);
-    if (*end_rules || *end_identities || n_rules == 0 || n_rules > RULES_MAX || n_identities == 0 ||
-        n_identities > IDENTITIES_MAX) {
-        fprintf(stderr, "compile_bench: RULES is 1..%d, IDENTITIES 1..%d\n", RULES_MAX,
-                IDENTITIES_MAX);
-        return 2;
-    }
-    r = run((unsigned)n_rules, (unsigned)n_identities);
+    r = run(n_rules, n_identities, n_policies);
     if (r < 0)
         fprintf(stderr, "compile_bench: failed: %d\n", r);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
