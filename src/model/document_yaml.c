@@ -9,6 +9,9 @@
 
 /* Maps with more keys than this are checked for duplicates by sorting. */
 #define PAIRWISE_KEYS_MAX 12
+/* libyaml compares each %TAG directive with all others: a file full of them would keep it busy for
+ * hours. */
+#define DIRECTIVES_MAX 64
 
 /* A list or map that is open. Its children so far are the tail of `scratch` from `start` on. */
 struct frame {
@@ -335,6 +338,27 @@ static int read_stream(struct reader *reader, yaml_parser_t *parser)
     return reader->failed ? -BULKHEAD_EINVALID_INPUT : 0;
 }
 
+static int check_directives(const struct check *check, const char *text, size_t len)
+{
+    const char *end = text + len;
+    unsigned n = 0;
+
+    for (const char *at = memchr(text, '%', len); at; at = memchr(at, '%', (size_t)(end - at))) {
+        unsigned line, column;
+        bool starts_line = at == text || at[-1] == '\n' || at[-1] == '\r';
+
+        at++;
+        if (!starts_line || ++n <= DIRECTIVES_MAX)
+            continue;
+        document_position(text, (size_t)(at - 1 - text), &line, &column);
+        check_report(check, DIAGNOSTIC_ERROR, line, column, NULL,
+                     "found more than %d lines that start with '%%', expected at most that many",
+                     DIRECTIVES_MAX);
+        return -BULKHEAD_EINVALID_INPUT;
+    }
+    return 0;
+}
+
 int document_read_yaml(struct document *document, const struct check *check, const char *text,
                        size_t len)
 {
@@ -342,6 +366,9 @@ int document_read_yaml(struct document *document, const struct check *check, con
     _cleanup_(delete_parser) yaml_parser_t parser = {0};
     int r;
 
+    r = check_directives(check, text, len);
+    if (r < 0)
+        return r;
     if (!yaml_parser_initialize(&parser))
         return -ENOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);

@@ -19,7 +19,7 @@
 
 #define MODEL_DOCUMENT_BYTES_MAX (64u << 20)
 #define MODEL_DOCUMENT_DEPTH_MAX 32
-#define MODEL_DOCUMENT_NODES_MAX 8000000
+#define MODEL_DOCUMENT_NODES_MAX 4000000 /* about 400 MB */
 #define MODEL_DIAGNOSTICS_MAX 200
 #define MODEL_TAG_BYTES_MAX 1023
 #define MODEL_TAGS_PER_SET_MAX 256
@@ -67,14 +67,14 @@ enum node_kind { NODE_NULL, NODE_BOOL, NODE_INTEGER, NODE_FLOAT, NODE_STRING, NO
 
 struct node {
     enum node_kind kind;
+    bool boolean;            /* NODE_BOOL */
+    bool quoted;             /* NODE_STRING that was written in quotes or as a block */
     unsigned line, column;   /* of the value, from 1 */
     const char *key;         /* in a map: the key; else NULL */
     unsigned key_line, key_column;
     const char *text;        /* scalars: as written (unescaped), NUL-terminated */
     size_t text_len;
-    bool boolean;            /* NODE_BOOL */
     int64_t integer;         /* NODE_INTEGER */
-    bool quoted;             /* NODE_STRING that was written in quotes or as a block */
     struct node **children;  /* lists and maps, in written order */
     size_t n_children;
 };

@@ -421,6 +421,23 @@ static void test_many_equal_keys(void **state)
                         "found the key 'k0' again, expected it once (first in line 1)");
 }
 
+/* libyaml compares each with all others. */
+static void test_many_directives(void **state)
+{
+    _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
+    struct document *document = NULL;
+    char text[4000] = "";
+    size_t at = 0;
+
+    for (int i = 0; i < 65; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%%TAG !a%d! tag:x\n", i);
+    assert_int_equal(document_parse("f", text, at, DOCUMENT_YAML, &diagnostics, &document),
+                     -BULKHEAD_EINVALID_INPUT);
+    assert_string_equal(problems_text(&diagnostics),
+                        "65:1 found more than 64 lines that start with '%', "
+                        "expected at most that many");
+}
+
 static void test_format_by_name(void **state)
 {
     assert_int_equal(document_format_of("a.json"), DOCUMENT_JSON);
@@ -439,7 +456,8 @@ int main(void)
         cmocka_unit_test(test_yaml_positions),  cmocka_unit_test(test_json_positions),
         cmocka_unit_test(test_empty),           cmocka_unit_test(test_depth_32_is_right),
         cmocka_unit_test(test_check_map),       cmocka_unit_test(test_diagnostics_are_bounded),
-        cmocka_unit_test(test_many_equal_keys), cmocka_unit_test(test_format_by_name),
+        cmocka_unit_test(test_many_equal_keys), cmocka_unit_test(test_many_directives),
+        cmocka_unit_test(test_format_by_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
