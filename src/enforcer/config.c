@@ -395,13 +395,16 @@ static int config_finish(struct reader *reader, const struct node *root)
 
 static int read_document(struct reader *reader)
 {
-    const struct node *root = document_root(reader->document, 0);
+    size_t count = document_count(reader->document);
+    const struct node *root = count ? document_root(reader->document, 0) : NULL;
 
-    if (document_count(reader->document) != 1 || !root || root->kind != NODE_MAP) {
-        diagnostics_add(
-            reader->diagnostics, DIAGNOSTIC_ERROR, reader->config->file, root ? root->line : 1,
-            root ? root->column : 1, "", "found %s, expected one document with a map of settings",
-            document_count(reader->document) > 1 ? "several documents" : node_kind_name(root));
+    if (count != 1 || !root || root->kind != NODE_MAP) {
+        diagnostics_add(reader->diagnostics, DIAGNOSTIC_ERROR, reader->config->file,
+                        root ? root->line : 1, root ? root->column : 1, "",
+                        "found %s, expected one document with a map of settings",
+                        count > 1 ? "several documents"
+                        : root    ? node_kind_name(root)
+                                  : "nothing");
         return 0;
     }
     reader_map(reader, root, "", top_fields, ARRAY_SIZE(top_fields));
