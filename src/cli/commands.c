@@ -165,7 +165,7 @@ static const struct cli_command enforcer_commands[] = {
          "for one "
          "that is older than the enforcer.\n\n"
          "JSON: an array of {sourceIP, destinationIP, protocol, sourcePort, destinationPort, type, "
-         "policyId, duration}.",
+         "policyId, duration, pu}; the duration is in seconds.",
      .argument = &pu_argument,
      .run = cli_enforcer_netstat},
     {.name = "disable",

@@ -157,7 +157,7 @@ void cli_completion_zsh(const struct cli_command *root, FILE *out)
           "    local cur=\"${words[CURRENT]}\" prev=\"${words[CURRENT - 1]}\"\n"
           "    local -a typed\n"
           "    local word where=bulkhead skip=0 offer='' flags='' files=0\n"
-          "    typed=(\"${words[@]:1:CURRENT-2}\")\n",
+          "    typed=(\"${words[@]:1:$((CURRENT - 2))}\")\n",
           out);
     print_core(root, out);
     fputs("    compadd -- ${=offer}\n"

@@ -7,6 +7,8 @@
 #include "cli/command.h"
 #include "cli/control.h"
 
+#define SECONDS_MAX 1e12
+
 static const char *socket_path(const struct cli_call *call)
 {
     const char *given = cli_value(call, "socket"), *env = getenv("BULKHEAD_SOCKET");
@@ -39,7 +41,7 @@ static int ask(const struct cli_call *call, const char *command, json_t *argumen
         r = control_answer(&control, CONTROL_TIMEOUT_MS, -1, &result);
     if (r < 0)
         return control_failed(call, &control);
-    if (json_typeof(result) != type) {
+    if (!result || json_typeof(result) != type) {
         cli_error(call, "the answer is not one of an enforcer: expected %s",
                   type == JSON_ARRAY ? "an array" : "an object");
         return CLI_FAILED;
@@ -70,15 +72,26 @@ static int ask_list(const struct cli_call *call, const char *command, json_t *ar
 /* ---- status -----------------------------------------------------------------------------------
  */
 
-static char *text_uptime(const json_t *status)
+/* "1d 02:03:04"; nothing for what is no time */
+static char *text_of_seconds(const json_t *value)
 {
-    json_int_t s = json_integer_value(json_object_get(status, "uptimeSeconds"));
+    double seconds = json_number_value(value);
+    json_int_t s;
     char *text = NULL;
+
+    if (!(seconds >= 0 && seconds < SECONDS_MAX))
+        return strdup("");
+    s = (json_int_t)seconds;
 
     if (asprintf(&text, "%lldd %02lld:%02lld:%02lld", s / 86400, s / 3600 % 24, s / 60 % 60,
                  s % 60) < 0)
         return NULL;
     return text;
+}
+
+static char *text_uptime(const json_t *status)
+{
+    return text_of_seconds(json_object_get(status, "uptimeSeconds"));
 }
 
 static enum cli_colour colour_of_attached(const char *text)
@@ -111,6 +124,7 @@ static int print_status(const struct cli_call *call, const json_t *status)
         {"version", "version", NULL},
         {"mode", "mode", NULL},
         {"datapath", "datapath", NULL},
+        {"in force", "inForce", NULL},
         {"policy revision", "policyRevision", NULL},
         {"uptime", "uptimeSeconds", text_uptime},
         {"console", "console.state", NULL},
@@ -160,6 +174,7 @@ int cli_enforcer_pus(struct cli_call *call)
         {.title = "ID", .key = "id"},
         {.title = "NAME", .key = "name"},
         {.title = "NAMESPACE", .key = "namespace"},
+        {.title = "TYPE", .key = "type"},
         {.title = "POLICY", .key = "policyId"},
         {.title = "CGROUP", .key = "cgroup"},
         {.title = "LISTENING", .key = "listening"},
@@ -180,6 +195,11 @@ int cli_enforcer_counters(struct cli_call *call)
     return ask_list(call, "counters", NULL, columns, ARRAY_SIZE(columns));
 }
 
+static char *text_duration(const json_t *connection)
+{
+    return text_of_seconds(json_object_get(connection, "duration"));
+}
+
 int cli_enforcer_netstat(struct cli_call *call)
 {
     static const struct cli_column columns[] = {
@@ -190,7 +210,8 @@ int cli_enforcer_netstat(struct cli_call *call)
         {.title = "DEST PORT", .key = "destinationPort", .right = true},
         {.title = "TYPE", .key = "type"},
         {.title = "POLICY ID", .key = "policyId"},
-        {.title = "DURATION", .key = "duration", .right = true},
+        {.title = "DURATION", .cell = text_duration, .right = true},
+        {.title = "PU", .key = "pu"},
     };
     json_t *arguments = NULL;
 

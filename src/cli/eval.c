@@ -260,7 +260,7 @@ static struct policy_peer policy_peer_of(const struct peer *peer, const struct e
 int eval_flow(struct eval *eval, const char *namespace, const struct peer *from,
               const struct peer *to, uint8_t protocol, uint16_t port, json_t **ret)
 {
-    const struct eval_pu *sender, *receiver;
+    const struct eval_pu *sender = NULL, *receiver = NULL;
     _cleanup_(json_decrefp) json_t *sides = NULL;
     bool accepted = true;
     int r;

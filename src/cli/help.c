@@ -45,12 +45,10 @@ static void print_entry(FILE *out, const char *name, const char *help)
 {
     int len = fprintf(out, "  %s", name);
 
-    if (len + 2 > HELP_COLUMN) {
+    if (len + 2 > HELP_COLUMN)
         fprintf(out, "\n%*s", HELP_COLUMN, "");
-        len = HELP_COLUMN;
-    } else {
+    else
         fprintf(out, "%*s", HELP_COLUMN - len, "");
-    }
     print_wrapped(out, help, HELP_COLUMN, HELP_COLUMN);
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "cli/lint_index.h"
+
 struct tag_entry {
     const char *tag; /* in the estate */
     UT_hash_handle hh;
@@ -19,7 +21,9 @@ struct tag_entry {
 struct lint {
     const struct estate *estate;
     struct diagnostics *diagnostics;
-    struct tag_entry *known; /* tags that a subject or a network mentions */
+    struct tag_entry *known;     /* tags that a subject or a network mentions */
+    struct lint_index *subjects; /* clauses of subjects; items are rulesets */
+    struct lint_index *networks; /* tags of networks; items are networks */
     size_t comparisons;
     bool out_of_memory;
 };
@@ -77,17 +81,34 @@ static void learn_set(struct lint *lint, const struct tag_set *set)
         learn_tag(lint, set->tags[i]);
 }
 
+static void learn_network(struct lint *lint, size_t i)
+{
+    const struct tag_set *tags = &lint->estate->networks[i].tags;
+
+    learn_set(lint, tags);
+    if (lint_index_add(lint->networks, tags, i) < 0)
+        lint->out_of_memory = true;
+}
+
+static void learn_ruleset(struct lint *lint, size_t i)
+{
+    const struct tag_expr *subject = &lint->estate->rulesets[i].subject;
+
+    for (size_t c = 0; c < subject->n; c++) {
+        learn_set(lint, &subject->clauses[c]);
+        if (lint_index_add(lint->subjects, &subject->clauses[c], i) < 0)
+            lint->out_of_memory = true;
+    }
+}
+
 static void learn_estate(struct lint *lint)
 {
-    const struct estate *estate = lint->estate;
-
     learn_tag(lint, "$identity=processingunit");
     learn_tag(lint, "$identity=externalnetwork");
-    for (size_t i = 0; i < estate->n_networks; i++)
-        learn_set(lint, &estate->networks[i].tags);
-    for (size_t i = 0; i < estate->n_rulesets; i++)
-        for (size_t c = 0; c < estate->rulesets[i].subject.n; c++)
-            learn_set(lint, &estate->rulesets[i].subject.clauses[c]);
+    for (size_t i = 0; i < lint->estate->n_networks; i++)
+        learn_network(lint, i);
+    for (size_t i = 0; i < lint->estate->n_rulesets; i++)
+        learn_ruleset(lint, i);
 }
 
 static void forget_tags(struct lint *lint)
@@ -119,16 +140,19 @@ static bool is_known_namespace(const struct estate *estate, const char *name)
 }
 
 /* $name, $type, $id … come from the processing units themselves. */
-static bool is_known_tag(const struct lint *lint, const char *tag)
+static bool is_known_tag(struct lint *lint, const char *tag)
 {
     struct tag_entry *entry;
 
-    if (starts_with(tag, "$namespace="))
-        return is_known_namespace(lint->estate, strchr(tag, '=') + 1);
-    if (tag[0] == '$' && !starts_with(tag, "$identity="))
-        return true;
     HASH_FIND_STR(lint->known, tag, entry);
-    return entry != NULL;
+    if (entry)
+        return true;
+    if (!starts_with(tag, "$namespace="))
+        return tag[0] == '$' && !starts_with(tag, "$identity=");
+    if (!is_known_namespace(lint->estate, strchr(tag, '=') + 1))
+        return false;
+    learn_tag(lint, tag); /* looking for it once is enough */
+    return true;
 }
 
 /* @return whether all tags of the clause are known */
@@ -153,14 +177,9 @@ static bool check_tags(struct lint *lint, const struct examined *at, const struc
 /* ---- Opposite sides ---------------------------------------------------------------------------
  */
 
-static size_t key_len(const char *tag)
-{
-    return strcspn(tag, "=") + 1;
-}
-
 static bool key_can_meet(const char *tag, const struct tag_set *other)
 {
-    size_t len = key_len(tag);
+    size_t len = lint_key_len(tag);
     bool named = false;
 
     for (size_t i = 0; i < other->n; i++) {
@@ -178,7 +197,7 @@ static bool can_meet(struct lint *lint, const struct tag_set *a, const struct ta
 {
     lint->comparisons++;
     for (size_t i = 0; i < a->n; i++) {
-        size_t len = key_len(a->tags[i]);
+        size_t len = lint_key_len(a->tags[i]);
         bool meets = false;
 
         for (size_t j = 0; j < a->n && !meets; j++)
@@ -284,36 +303,55 @@ static bool default_answers(const struct lint *lint, enum model_direction direct
     return false;
 }
 
-static bool is_answered(struct lint *lint, const struct examined *at, const struct tag_set *clause)
+/* What is looked for in an index, on behalf of which rule. */
+struct search {
+    struct lint *lint;
+    const struct examined *at;
+    const struct tag_set *clause;
+};
+
+static bool try_ruleset(void *arg, size_t item)
 {
-    if (default_answers(lint, opposite(at->direction), clause))
-        return true;
-    for (size_t i = 0; i < lint->estate->n_rulesets; i++) {
-        if (ruleset_answers(lint, at, clause, &lint->estate->rulesets[i]))
-            return true;
-        if (lint->comparisons > LINT_COMPARISONS_MAX)
-            return true;
-    }
-    return false;
+    const struct search *search = arg;
+    struct lint *lint = search->lint;
+
+    return lint->comparisons > LINT_COMPARISONS_MAX ||
+           ruleset_answers(lint, search->at, search->clause, &lint->estate->rulesets[item]);
 }
 
-static bool selects_network(const struct lint *lint, const struct tag_set *clause)
+static bool try_network(void *arg, size_t item)
 {
-    for (size_t i = 0; i < lint->estate->n_networks; i++)
-        if (tag_set_has_all(&lint->estate->networks[i].tags, clause))
-            return true;
-    return tag_set_has(clause, "$identity=externalnetwork");
+    const struct search *search = arg;
+
+    return tag_set_has_all(&search->lint->estate->networks[item].tags, search->clause);
+}
+
+static bool is_answered(struct search *search)
+{
+    struct lint *lint = search->lint;
+
+    return default_answers(lint, opposite(search->at->direction), search->clause) ||
+           lint_index_meets(lint->subjects, search->clause, try_ruleset, search);
+}
+
+static bool selects_network(struct search *search)
+{
+    const struct tag_set *clause = search->clause;
+
+    return tag_set_has(clause, "$identity=externalnetwork") ||
+           lint_index_has(search->lint->networks, clause->tags[0], try_network, search);
 }
 
 static void check_opposite(struct lint *lint, const struct examined *at,
                            const struct tag_set *clause)
 {
+    struct search search = {lint, at, clause};
     const struct tag_expr expr = {.clauses = (struct tag_set *)clause, .n = 1};
     _cleanup_free_
     char *text = NULL, *subject = NULL, *message = NULL;
     bool out = at->direction == MODEL_DIRECTION_OUT;
 
-    if (selects_network(lint, clause) || is_answered(lint, at, clause))
+    if (selects_network(&search) || is_answered(&search))
         return;
     text = tag_expr_format(&expr);
     subject = tag_expr_format(&at->ruleset->subject);
@@ -350,19 +388,35 @@ static void check_ruleset(struct lint *lint, const struct model_ruleset *ruleset
     }
 }
 
+static int look_through(struct lint *lint)
+{
+    const struct estate *estate = lint->estate;
+
+    learn_estate(lint);
+    for (size_t i = 0; i < estate->n_rulesets && !lint->out_of_memory; i++)
+        if (!estate->rulesets[i].disabled)
+            check_ruleset(lint, &estate->rulesets[i]);
+    if (lint->comparisons > LINT_COMPARISONS_MAX)
+        diagnostics_add(lint->diagnostics, DIAGNOSTIC_WARNING, NULL, 0, 0, NULL,
+                        "found too many rules to look for the opposite side of each, expected at "
+                        "most %u comparisons; stopped there",
+                        LINT_COMPARISONS_MAX);
+    return lint->out_of_memory ? -ENOMEM : 0;
+}
+
 int lint_estate(const struct estate *estate, struct diagnostics *diagnostics)
 {
+    _cleanup_lint_index_ struct lint_index *subjects = NULL, *networks = NULL;
     struct lint lint = {.estate = estate, .diagnostics = diagnostics};
+    int r = lint_index_new(&subjects);
 
-    learn_estate(&lint);
-    for (size_t i = 0; i < estate->n_rulesets && !lint.out_of_memory; i++)
-        if (!estate->rulesets[i].disabled)
-            check_ruleset(&lint, &estate->rulesets[i]);
-    if (lint.comparisons > LINT_COMPARISONS_MAX)
-        diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, NULL, 0, 0, NULL,
-                        "too many rules to look for the opposite side of each; stopped after %u "
-                        "comparisons",
-                        LINT_COMPARISONS_MAX);
+    if (r == 0)
+        r = lint_index_new(&networks);
+    if (r < 0)
+        return r;
+    lint.subjects = subjects;
+    lint.networks = networks;
+    r = look_through(&lint);
     forget_tags(&lint);
-    return lint.out_of_memory ? -ENOMEM : 0;
+    return r;
 }

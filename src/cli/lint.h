@@ -4,7 +4,7 @@
 #include "model/model.h"
 
 /* Comparisons of tag clauses after which the search for opposite sides gives up, and says so. */
-#define LINT_COMPARISONS_MAX 20000000u
+#define LINT_COMPARISONS_MAX 5000000u
 
 /*
  * Warnings about an estate that is right in form: an Allow rule between processing units whose

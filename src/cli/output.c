@@ -45,7 +45,7 @@ static void append_value(struct buf *buf, const json_t *value)
         buf_printf(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         break;
     case JSON_REAL:
-        buf_printf(buf, "%g", json_real_value(value));
+        buf_printf(buf, "%.15g", json_real_value(value));
         break;
     case JSON_TRUE:
     case JSON_FALSE:

@@ -311,7 +311,7 @@ static int judge_files(const struct cli_call *call, const char *namespace,
     _cleanup_eval_ struct eval *eval = NULL;
     _cleanup_free_
     const char **paths = NULL;
-    size_t n_paths, n_files;
+    size_t n_paths = 0, n_files = 0;
     int r = policy_paths(call, &paths, &n_paths);
 
     if (r != CLI_DONE)
