@@ -7,7 +7,8 @@
 /*
  * IPv4 and IPv6 addresses in one space of 128 bits: IPv4 is held as IPv4-mapped IPv6
  * (::ffff:0:0/96, RFC 4291 2.5.5.2), in network byte order. A prefix of an IPv4 network therefore
- * has a length of 96..128. "::/0" written by a user means IPv6 only; nothing here makes it hold IPv4.
+ * has a length of 96..128. "::/0" written by a user means IPv6 only; nothing here makes it hold
+ * IPv4.
  */
 
 #define IP_TEXT_MAX 64 /* the longest address or prefix with its NUL */
@@ -38,4 +39,5 @@ bool ip_prefix_is_v4(const struct ip_prefix *prefix);
 /* Same family and every address of `inner` in `outer`. */
 bool ip_prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner);
 bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *addr);
-int ip_prefix_compare(const struct ip_prefix *a, const struct ip_prefix *b); /* by address, then length */
+int ip_prefix_compare(const struct ip_prefix *a,
+                      const struct ip_prefix *b); /* by address, then length */

@@ -15,8 +15,9 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 /* mkdir -p */
 int dir_make(const char *path, mode_t mode);
 /*
- * Names of the files in a directory that end in one of `suffixes` (NULL-terminated list; NULL: all),
- * sorted by byte value, without hidden files. @param ret_names NULL-terminated, free with strv_free.
+ * Names of the files in a directory that end in one of `suffixes` (NULL-terminated list; NULL:
+ * all), sorted by byte value, without hidden files. @param ret_names NULL-terminated, free with
+ * strv_free.
  */
 int dir_list(const char *path, const char *const *suffixes, char ***ret_names, size_t *ret_n);
 void strv_free(char ***names);

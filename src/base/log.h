@@ -40,4 +40,5 @@ void log_write(struct log_site *site, enum log_level level, const char *event,
                       ARRAY_SIZE(log_fields_here));                                                \
         }                                                                                          \
     } while (0)
-/* Use: log_event(LOG_LEVEL_INFO, "policy.applied", LOG_F("revision", "%u", rev), LOG_F("rules", "%zu", n)); */
+/* Use: log_event(LOG_LEVEL_INFO, "policy.applied", LOG_F("revision", "%u", rev), LOG_F("rules",
+ * "%zu", n)); */

@@ -4,8 +4,8 @@
 /*
  * What users write: documents, tags, tag expressions, networks, ports, rulesets, namespaces.
  * Parse, check, print. Opens no file, reads no clock, writes no log: text comes in as a buffer,
- * problems go out as diagnostics. Words and fields follow the Network Ruleset objects of the product
- * (networkrulesetpolicies, externalnetworks, namespaces) and docs/formats/policy.md.
+ * problems go out as diagnostics. Words and fields follow the Network Ruleset objects of the
+ * product (networkrulesetpolicies, externalnetworks, namespaces) and docs/formats/policy.md.
  */
 
 #include <stdbool.h>
@@ -39,10 +39,10 @@ enum diagnostic_severity { DIAGNOSTIC_ERROR, DIAGNOSTIC_WARNING };
 
 struct diagnostic {
     enum diagnostic_severity severity;
-    char *file;             /* as given to the parser */
-    unsigned line, column;  /* from 1; 0 when it concerns no place in a file */
-    char *path;             /* e.g. data.networkrulesetpolicies[0].outgoingRules[2].protocolPorts[0] */
-    char *message;          /* "found 'tcp/99999', expected a port of 0..65535" */
+    char *file;            /* as given to the parser */
+    unsigned line, column; /* from 1; 0 when it concerns no place in a file */
+    char *path;    /* e.g. data.networkrulesetpolicies[0].outgoingRules[2].protocolPorts[0] */
+    char *message; /* "found 'tcp/99999', expected a port of 0..65535" */
 };
 
 /* Holds at most MODEL_DIAGNOSTICS_MAX; the rest is only counted. */
@@ -55,7 +55,8 @@ void diagnostics_add(struct diagnostics *list, enum diagnostic_severity severity
                      unsigned line, unsigned column, const char *path, const char *format, ...)
     _printf_(7, 8);
 void diagnostics_clear(struct diagnostics *list);
-/* "file:line: path: message" (parts that are missing are left out); owned by the caller, NULL on ENOMEM. */
+/* "file:line: path: message" (parts that are missing are left out); owned by the caller, NULL on
+ * ENOMEM. */
 char *diagnostic_format(const struct diagnostic *diagnostic);
 #define _cleanup_diagnostics_ _cleanup_(diagnostics_clear)
 
@@ -67,24 +68,25 @@ enum node_kind { NODE_NULL, NODE_BOOL, NODE_INTEGER, NODE_FLOAT, NODE_STRING, NO
 
 struct node {
     enum node_kind kind;
-    bool boolean;            /* NODE_BOOL */
-    bool quoted;             /* NODE_STRING that was written in quotes or as a block */
-    unsigned line, column;   /* of the value, from 1 */
-    const char *key;         /* in a map: the key; else NULL */
+    bool boolean;          /* NODE_BOOL */
+    bool quoted;           /* NODE_STRING that was written in quotes or as a block */
+    unsigned line, column; /* of the value, from 1 */
+    const char *key;       /* in a map: the key; else NULL */
     unsigned key_line, key_column;
-    const char *text;        /* scalars: as written (unescaped), NUL-terminated */
+    const char *text; /* scalars: as written (unescaped), NUL-terminated */
     size_t text_len;
-    int64_t integer;         /* NODE_INTEGER */
-    struct node **children;  /* lists and maps, in written order */
+    int64_t integer;        /* NODE_INTEGER */
+    struct node **children; /* lists and maps, in written order */
     size_t n_children;
 };
 
-struct document; /* owns all nodes of one file: a YAML stream of one or many documents, or one JSON value */
+struct document; /* owns all nodes of one file: a YAML stream of one or many documents, or one JSON
+                    value */
 
 /*
- * Parse a whole file. Strict: UTF-8 without NUL, duplicate keys, aliases/anchors and non-string keys
- * are errors, depth and size are limited. YAML 1.2 core-schema scalars (true/false/null/ints), so `no`
- * and `on` are strings; quoted scalars are always strings.
+ * Parse a whole file. Strict: UTF-8 without NUL, duplicate keys, aliases/anchors and non-string
+ * keys are errors, depth and size are limited. YAML 1.2 core-schema scalars (true/false/null/ints),
+ * so `no` and `on` are strings; quoted scalars are always strings.
  *
  * @param file  for diagnostics only
  * @return 0; -ENOMEM; -BULKHEAD_EINVALID_INPUT with at least one diagnostic
@@ -99,7 +101,7 @@ const char *document_file(const struct document *document);
 /* By name: .json is JSON, everything else YAML. */
 enum document_format document_format_of(const char *file);
 const struct node *node_get(const struct node *map, const char *key); /* NULL when absent */
-const char *node_kind_name(const struct node *node);                  /* "a string", "a list", … */
+const char *node_kind_name(const struct node *node); /* "a string", "a list", … */
 #define _cleanup_document_ _cleanup_(document_free)
 
 /*
@@ -111,7 +113,8 @@ struct node_field {
     unsigned kinds; /* bit mask of 1 << enum node_kind */
     bool required;
 };
-/* @param path  of the map itself ("" at the root). Adds diagnostics; returns false when there was an error. */
+/* @param path  of the map itself ("" at the root). Adds diagnostics; returns false when there was
+ * an error. */
 bool node_check_map(const struct document *document, const struct node *map, const char *path,
                     const struct node_field *fields, size_t n, struct diagnostics *diagnostics);
 
@@ -176,7 +179,8 @@ int port_match_parse(const char *text, struct port_match ret[PORT_TEXT_MATCHES_M
 const char *protocol_name(uint8_t protocol); /* "tcp", …; NULL when it has no IANA keyword here */
 int protocol_parse(const char *name, uint8_t *ret);
 /* A single packet's kind, as `bulkhead policy eval --port` takes it: tcp/5432, icmp/8/0, sctp. */
-int port_parse(const char *text, uint8_t *ret_protocol, uint16_t *ret_port, const char **ret_problem);
+int port_parse(const char *text, uint8_t *ret_protocol, uint16_t *ret_port,
+               const char **ret_problem);
 /* "tcp/5432", "icmp/8/0", "gre"; always fits */
 #define PORT_TEXT_MAX 32
 const char *port_format(uint8_t protocol, uint16_t port, char text[PORT_TEXT_MAX]);
@@ -189,7 +193,8 @@ struct cidr_list {
 };
 /* 0; -EINVAL and what was expected. Text may start with '!' for a hole. */
 int cidr_list_add(struct cidr_list *list, const char *text, const char **ret_problem);
-/* NULL, or why the list as a whole is wrong (hole outside every included CIDR); *ret_at: index of the hole */
+/* NULL, or why the list as a whole is wrong (hole outside every included CIDR); *ret_at: index of
+ * the hole */
 const char *cidr_list_problem(const struct cidr_list *list, size_t *ret_at);
 /* Included and not in a hole. A longer include inside a hole includes again. */
 bool cidr_list_has(const struct cidr_list *list, const struct ip_addr *addr);
@@ -232,14 +237,15 @@ struct model_network {
     struct cidr_list cidrs;
     char **fqdns; /* parsed and checked, matching nothing yet */
     size_t n_fqdns;
-    struct tag_set tags; /* associated ones, $identity=externalnetwork, $namespace=, $name=, @org: … */
+    struct tag_set
+        tags; /* associated ones, $identity=externalnetwork, $namespace=, $name=, @org: … */
     struct model_position position;
 };
 
 struct model_namespace {
-    char *name; /* full path */
-    enum model_action defaults[2]; /* by direction; NONE = Inherit */
-    enum model_action reject_mode; /* unused: NONE */
+    char *name;                         /* full path */
+    enum model_action defaults[2];      /* by direction; NONE = Inherit */
+    enum model_action reject_mode;      /* unused: NONE */
     bool reject_reset, reject_mode_set; /* rejectMode: reset */
     struct model_position position;
 };
@@ -259,12 +265,14 @@ struct estate {
  * estate in turn, then checks what spans them (duplicates, references).
  */
 struct estate_builder;
-/* @param namespace  the namespace objects are imported into when they name none; relative names hang below it */
+/* @param namespace  the namespace objects are imported into when they name none; relative names
+ * hang below it */
 int estate_builder_new(const char *namespace, struct estate_builder **ret);
 void estate_builder_free(struct estate_builder **builder);
-/* Problems go to `diagnostics`; parsing goes on over them. @return 0, -ENOMEM, -BULKHEAD_EINVALID_INPUT */
-int estate_builder_add(struct estate_builder *builder, const char *file, const char *text, size_t len,
-                       enum document_format format, struct diagnostics *diagnostics);
+/* Problems go to `diagnostics`; parsing goes on over them. @return 0, -ENOMEM,
+ * -BULKHEAD_EINVALID_INPUT */
+int estate_builder_add(struct estate_builder *builder, const char *file, const char *text,
+                       size_t len, enum document_format format, struct diagnostics *diagnostics);
 /* @param ret  owned by the caller; untouched when there was any error */
 int estate_builder_finish(struct estate_builder *builder, struct diagnostics *diagnostics,
                           struct estate **ret);
@@ -274,9 +282,10 @@ char *estate_format(const struct estate *estate);
 #define _cleanup_estate_ _cleanup_(estate_free)
 #define _cleanup_estate_builder_ _cleanup_(estate_builder_free)
 
-/* Why `name` is no namespace path (/a/b/c, ^[a-zA-Z0-9-_/]+$); NULL when it is one. "/" is the root. */
+/* Why `name` is no namespace path (/a/b/c, ^[a-zA-Z0-9-_/]+$); NULL when it is one. "/" is the
+ * root. */
 const char *namespace_problem(const char *name);
-unsigned namespace_depth(const char *name);                            /* "/" 0, "/a" 1, "/a/b" 2 */
+unsigned namespace_depth(const char *name); /* "/" 0, "/a" 1, "/a/b" 2 */
 bool namespace_is_within(const char *ancestor, const char *descendant); /* also when equal */
 
 /*
@@ -285,8 +294,8 @@ bool namespace_is_within(const char *ancestor, const char *descendant); /* also 
  */
 int pu_tags_complete(const struct tag_set *given, const char *namespace, const char *name,
                      const char *type, struct tag_set *ret);
-/* First 32 bits (big endian) of SHA-256 over "bulkhead-identity-1\n" namespace "\n" tag "\n" … in set
- * order. 0..255 are reserved: then the next 32 bits are taken, and so on. Never 0..255. */
+/* First 32 bits (big endian) of SHA-256 over "bulkhead-identity-1\n" namespace "\n" tag "\n" … in
+ * set order. 0..255 are reserved: then the next 32 bits are taken, and so on. Never 0..255. */
 uint32_t identity_id(const char *namespace, const struct tag_set *tags);
 
 /* ---- Peer files of standalone mode (docs/formats/peers.md) --------------------------------- */

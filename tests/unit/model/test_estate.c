@@ -536,55 +536,6 @@ static void test_json_positions(void **state)
         "string 'tcp/99999', expected a port of 0 to 65535 after the protocol");
 }
 
-static void test_limits(void **state)
-{
-    size_t size = 4u << 20, at;
-    char *text = malloc(size);
-    static const struct {
-        const char *head, *item, *tail, *problem;
-        unsigned n, fits;
-    } rows[] = {
-        {RULESET("    subject: ["), "[a=%u], ", "]\n", "found 1025 clauses, expected at most 1024",
-         1025, 1024},
-        {RULESET("    subject: [["), "a=%u, ", "]]\n", "found 257 tags, expected at most 256", 257,
-         256},
-        {RULE("{action: Allow, object: [[a=b]], protocolPorts: ["), "tcp/%u, ", "]}\n",
-         "found 1025 entries, expected at most 1024", 1025, 1024},
-        {ENTRIES("["), "'::%x', ", "]\n", "found 65537 entries, expected at most 65536", 65537,
-         65536},
-        {RULE("{action: Allow, object: [[a=b]], protocolPorts: ["),
-         "'icmp/%u/0,2,4,6,8,10,12,14,16,18,20', ", "]}\n",
-         "found more than 1024 ports, ranges and ICMP codes, expected at most that many", 94, 93},
-    };
-
-    assert_non_null(text);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        for (unsigned less = 0; less < 2; less++) {
-            _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
-            _cleanup_estate_ struct estate *estate = NULL;
-            unsigned n = less ? rows[i].fits : rows[i].n;
-
-            at = (size_t)snprintf(text, size, "%s", rows[i].head);
-            at -= text[at - 1] == '\n'; /* of the macro */
-            for (unsigned j = 0; j < n; j++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-                at += (size_t)snprintf(text + at, size - at, rows[i].item, j);
-#pragma GCC diagnostic pop
-            }
-            snprintf(text + at, size - at, "%s", rows[i].tail);
-            if (less) {
-                assert_int_equal(read_text("/", text, DOCUMENT_YAML, &diagnostics, &estate), 0);
-                continue;
-            }
-            assert_int_equal(read_text("/", text, DOCUMENT_YAML, &diagnostics, &estate),
-                             -BULKHEAD_EINVALID_INPUT);
-            assert_string_equal(diagnostics.items[0].message, rows[i].problem);
-        }
-    }
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -600,7 +551,6 @@ int main(void)
         cmocka_unit_test(test_network),
         cmocka_unit_test(test_print_and_parse),
         cmocka_unit_test(test_json_positions),
-        cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
