@@ -24,7 +24,7 @@ static void read_host_enabled(struct reader *reader, const struct node *node, co
 
 static void read_host_tags(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_tags(reader, node, path, &reader->config->host_tags);
+    config_read_tags(reader, node, path, &reader->config->host_tags);
 }
 
 static void read_host(struct reader *reader, const struct node *node, const char *path)
@@ -35,7 +35,7 @@ static void read_host(struct reader *reader, const struct node *node, const char
     };
 
     reader->config->host_enabled = true;
-    reader_map(reader, node, path, fields, ARRAY_SIZE(fields));
+    config_read_map(reader, node, path, fields, ARRAY_SIZE(fields));
 }
 
 static void read_systemd(struct reader *reader, const struct node *node, const char *path)
@@ -46,15 +46,15 @@ static void read_systemd(struct reader *reader, const struct node *node, const c
 static void read_containers(struct reader *reader, const struct node *node, const char *path)
 {
     if (node->boolean)
-        reader_warn(reader, node, path, "this build discovers no containers yet");
+        config_warn(reader, node, path, "this build discovers no containers yet");
 }
 
 static void read_kubernetes(struct reader *reader, const struct node *node, const char *path)
 {
     if (node->kind == NODE_STRING && strcmp(node->text, "auto") != 0)
-        reader_problem(reader, node, path, "true, false or auto");
+        config_problem(reader, node, path, "true, false or auto");
     else if (node->kind == NODE_BOOL && node->boolean)
-        reader_warn(reader, node, path, "this build discovers no Kubernetes pods yet");
+        config_warn(reader, node, path, "this build discovers no Kubernetes pods yet");
 }
 
 static void read_discovery(struct reader *reader, const struct node *node, const char *path)
@@ -65,20 +65,20 @@ static void read_discovery(struct reader *reader, const struct node *node, const
         {"kubernetes", 1u << NODE_BOOL | SCALAR_TEXT, false, read_kubernetes},
     };
 
-    reader_map(reader, node, path, fields, ARRAY_SIZE(fields));
+    config_read_map(reader, node, path, fields, ARRAY_SIZE(fields));
 }
 
 static void read_enforcer_id(struct reader *reader, const struct node *node, const char *path)
 {
     if (node->integer < 1 || node->integer > UINT32_MAX)
-        reader_problem(reader, node, path, "a number of 1..4294967295");
+        config_problem(reader, node, path, "a number of 1..4294967295");
     else
         reader->config->enforcer_id = (uint32_t)node->integer;
 }
 
 static void read_key(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_path(reader, node, path, &reader->config->key);
+    config_read_path(reader, node, path, &reader->config->key);
 }
 
 static void read_identity(struct reader *reader, const struct node *node, const char *path)
@@ -88,13 +88,13 @@ static void read_identity(struct reader *reader, const struct node *node, const 
         {"key", SCALAR_TEXT, true, read_key},
     };
 
-    reader_map(reader, node, path, fields, ARRAY_SIZE(fields));
+    config_read_map(reader, node, path, fields, ARRAY_SIZE(fields));
 }
 
 static void read_log_level(struct reader *reader, const struct node *node, const char *path)
 {
     static const char *const words[] = {"error", "warn", "info", "debug"};
-    int i = reader_word(reader, node, path, words, ARRAY_SIZE(words));
+    int i = config_read_word(reader, node, path, words, ARRAY_SIZE(words));
 
     if (i >= 0)
         reader->config->log_level = (enum log_level)i;
@@ -103,7 +103,7 @@ static void read_log_level(struct reader *reader, const struct node *node, const
 static void read_log_format(struct reader *reader, const struct node *node, const char *path)
 {
     static const char *const words[] = {"text", "json"};
-    int i = reader_word(reader, node, path, words, ARRAY_SIZE(words));
+    int i = config_read_word(reader, node, path, words, ARRAY_SIZE(words));
 
     if (i >= 0)
         reader->config->log_format = (enum log_format)i;
@@ -116,7 +116,7 @@ static void read_log(struct reader *reader, const struct node *node, const char 
         {"format", SCALAR_TEXT, false, read_log_format},
     };
 
-    reader_map(reader, node, path, fields, ARRAY_SIZE(fields));
+    config_read_map(reader, node, path, fields, ARRAY_SIZE(fields));
 }
 
 /* ---- Processing units
@@ -132,9 +132,9 @@ static void read_unit_name(struct reader *reader, const struct node *node, const
         if ((unsigned char)node->text[i] < 0x20 || node->text[i] == 0x7f)
             problem = "a name without control characters";
     if (problem)
-        reader_problem(reader, node, path, "%s", problem);
+        config_problem(reader, node, path, "%s", problem);
     else
-        reader_text(reader, node->text, &reader->unit->name);
+        config_read_text(reader, node->text, &reader->unit->name);
 }
 
 static void read_unit_cgroup(struct reader *reader, const struct node *node, const char *path)
@@ -144,14 +144,14 @@ static void read_unit_cgroup(struct reader *reader, const struct node *node, con
     if (!problem && workload_cgroup_depth(node->text) > ABI_CGROUP_DEPTH_MAX)
         problem = "a cgroup at most 12 levels below cgroupRoot";
     if (problem)
-        reader_problem(reader, node, path, "%s", problem);
+        config_problem(reader, node, path, "%s", problem);
     else
-        reader_text(reader, node->text, &reader->unit->cgroup);
+        config_read_text(reader, node->text, &reader->unit->cgroup);
 }
 
 static void read_unit_tags(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_tags(reader, node, path, &reader->unit->tags);
+    config_read_tags(reader, node, path, &reader->unit->tags);
 }
 
 static void check_unit_is_new(struct reader *reader, const struct node *node, const char *path)
@@ -163,11 +163,11 @@ static void check_unit_is_new(struct reader *reader, const struct node *node, co
     for (const struct config_unit *other = config->units; other < unit; other++) {
         if (unit->name && other->name && strcmp(unit->name, other->name) == 0) {
             snprintf(child, sizeof(child), "%s.name", path);
-            reader_problem(reader, node_get(node, "name"), child, "a name that no other unit has");
+            config_problem(reader, node_get(node, "name"), child, "a name that no other unit has");
         }
         if (unit->cgroup && other->cgroup && strcmp(unit->cgroup, other->cgroup) == 0) {
             snprintf(child, sizeof(child), "%s.cgroup", path);
-            reader_problem(reader, node_get(node, "cgroup"), child,
+            config_problem(reader, node_get(node, "cgroup"), child,
                            "a cgroup that no other unit has");
         }
     }
@@ -184,7 +184,7 @@ static void read_unit(struct reader *reader, const struct node *node, const char
     struct config_unit *unit = &config->units[config->n_units++];
 
     reader->unit = unit;
-    reader_map(reader, node, path, fields, ARRAY_SIZE(fields));
+    config_read_map(reader, node, path, fields, ARRAY_SIZE(fields));
     reader->unit = NULL;
     check_unit_is_new(reader, node, path);
 }
@@ -194,7 +194,7 @@ static void read_units(struct reader *reader, const struct node *node, const cha
     struct config *config = reader->config;
 
     if (node->n_children > CONFIG_UNITS_MAX) {
-        reader_problem(reader, node, path, "at most %d processing units", CONFIG_UNITS_MAX);
+        config_problem(reader, node, path, "at most %d processing units", CONFIG_UNITS_MAX);
         return;
     }
     config->units = calloc(node->n_children + 1, sizeof(*config->units));
@@ -202,7 +202,7 @@ static void read_units(struct reader *reader, const struct node *node, const cha
         reader->error = -ENOMEM;
         return;
     }
-    reader_list(reader, node, path, 1u << NODE_MAP, read_unit);
+    config_read_list(reader, node, path, 1u << NODE_MAP, read_unit);
 }
 
 /* ---- Top level
@@ -213,32 +213,32 @@ static void read_namespace(struct reader *reader, const struct node *node, const
     const char *problem = namespace_problem(node->text);
 
     if (problem)
-        reader_problem(reader, node, path, "%s", problem);
+        config_problem(reader, node, path, "%s", problem);
     else
-        reader_text(reader, node->text, &reader->config->namespace);
+        config_read_text(reader, node->text, &reader->config->namespace);
 }
 
 static void read_mode(struct reader *reader, const struct node *node, const char *path)
 {
     if (strcmp(node->text, "console") == 0)
-        reader_problem(reader, node, path, "standalone: this build has no Console yet");
+        config_problem(reader, node, path, "standalone: this build has no Console yet");
     else if (strcmp(node->text, "standalone") != 0)
-        reader_problem(reader, node, path, "standalone or console");
+        config_problem(reader, node, path, "standalone or console");
 }
 
 static void read_console_only(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_problem(reader, node, path, "nothing here: it counts only with mode: console");
+    config_problem(reader, node, path, "nothing here: it counts only with mode: console");
 }
 
 static void read_policy(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_path(reader, node, path, &reader->config->policy);
+    config_read_path(reader, node, path, &reader->config->policy);
 }
 
 static void read_peers(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_path(reader, node, path, &reader->config->peers);
+    config_read_path(reader, node, path, &reader->config->peers);
 }
 
 static void read_cgroup_root(struct reader *reader, const struct node *node, const char *path)
@@ -246,19 +246,19 @@ static void read_cgroup_root(struct reader *reader, const struct node *node, con
     const char *problem = workload_cgroup_problem(node->text, true);
 
     if (problem)
-        reader_problem(reader, node, path, "%s", problem);
+        config_problem(reader, node, path, "%s", problem);
     else
-        reader_text(reader, node->text, &reader->config->cgroup_root);
+        config_read_text(reader, node->text, &reader->config->cgroup_root);
 }
 
 static void read_target_networks(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_cidrs(reader, node, path, &reader->config->target_networks);
+    config_read_cidrs(reader, node, path, &reader->config->target_networks);
 }
 
 static void read_excluded_networks(struct reader *reader, const struct node *node, const char *path)
 {
-    reader_cidrs(reader, node, path, &reader->config->excluded_networks);
+    config_read_cidrs(reader, node, path, &reader->config->excluded_networks);
 }
 
 static void read_interface(struct reader *reader, const struct node *node, const char *path)
@@ -268,21 +268,21 @@ static void read_interface(struct reader *reader, const struct node *node, const
     if (node->text_len == 0 || node->text_len > CONFIG_INTERFACE_NAME_MAX ||
         strpbrk(node->text, "/ \t\n") || strcmp(node->text, ".") == 0 ||
         strcmp(node->text, "..") == 0) {
-        reader_problem(reader, node, path, "an interface name of 1..15 bytes");
+        config_problem(reader, node, path, "an interface name of 1..15 bytes");
         return;
     }
     for (; *at; at++)
         if (strcmp(*at, node->text) == 0) {
-            reader_problem(reader, node, path, "an interface that is not named twice");
+            config_problem(reader, node, path, "an interface that is not named twice");
             return;
         }
-    reader_text(reader, node->text, at);
+    config_read_text(reader, node->text, at);
 }
 
 static void read_interfaces(struct reader *reader, const struct node *node, const char *path)
 {
     if (node->n_children > CONFIG_INTERFACES_MAX) {
-        reader_problem(reader, node, path, "at most %d interfaces", CONFIG_INTERFACES_MAX);
+        config_problem(reader, node, path, "at most %d interfaces", CONFIG_INTERFACES_MAX);
         return;
     }
     reader->config->excluded_interfaces = calloc(node->n_children + 1, sizeof(char *));
@@ -290,7 +290,7 @@ static void read_interfaces(struct reader *reader, const struct node *node, cons
         reader->error = -ENOMEM;
         return;
     }
-    reader_list(reader, node, path, SCALAR_TEXT, read_interface);
+    config_read_list(reader, node, path, SCALAR_TEXT, read_interface);
 }
 
 static void read_flow_interval(struct reader *reader, const struct node *node, const char *path)
@@ -299,7 +299,7 @@ static void read_flow_interval(struct reader *reader, const struct node *node, c
 
     if (duration_parse(node->text, &ms) < 0 || ms < CONFIG_REPORT_MS_MIN ||
         ms > CONFIG_REPORT_MS_MAX)
-        reader_problem(reader, node, path, "a duration of 100ms..24h such as 500ms, 30s, 5m or 1h");
+        config_problem(reader, node, path, "a duration of 100ms..24h such as 500ms, 30s, 5m or 1h");
     else
         reader->config->flow_report_ms = ms;
 }
@@ -307,7 +307,7 @@ static void read_flow_interval(struct reader *reader, const struct node *node, c
 static void read_fail_mode(struct reader *reader, const struct node *node, const char *path)
 {
     static const char *const words[] = {"lastPolicy", "open", "closed"};
-    int i = reader_word(reader, node, path, words, ARRAY_SIZE(words));
+    int i = config_read_word(reader, node, path, words, ARRAY_SIZE(words));
 
     if (i >= 0)
         reader->config->fail_mode = (enum fail_mode)i;
@@ -318,7 +318,7 @@ static void read_metrics(struct reader *reader, const struct node *node, const c
     if (node->kind == NODE_NULL || node->text_len == 0)
         return;
     if (endpoint_parse(node->text, &reader->config->metrics) < 0)
-        reader_problem(reader, node, path,
+        config_problem(reader, node, path,
                        "an address and port such as 127.0.0.1:9464 or [::1]:9464");
     else
         reader->config->metrics_enabled = true;
@@ -386,7 +386,7 @@ static int config_finish(struct reader *reader, const struct node *root)
         *cgroup = joined;
     }
     if (config->peers && !node_get(root, "identity"))
-        reader_problem(reader, node_get(root, "peers"), "peers",
+        config_problem(reader, node_get(root, "peers"), "peers",
                        "identity beside it: without a key nothing can be proven to peers");
     if (config->target_networks.n_included == 0 && config->target_networks.n_excluded == 0)
         return target_networks_default(&config->target_networks);
@@ -407,7 +407,7 @@ static int read_document(struct reader *reader)
                                   : "nothing");
         return 0;
     }
-    reader_map(reader, root, "", top_fields, ARRAY_SIZE(top_fields));
+    config_read_map(reader, root, "", top_fields, ARRAY_SIZE(top_fields));
     return reader->error < 0 ? reader->error : config_finish(reader, root);
 }
 

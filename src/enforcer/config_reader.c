@@ -23,7 +23,7 @@ static void describe_found(const struct node *node, struct buf *buf)
         text_quote(buf, node->text, node->text_len);
 }
 
-void reader_problem(struct reader *reader, const struct node *node, const char *path,
+void config_problem(struct reader *reader, const struct node *node, const char *path,
                     const char *expected, ...)
 {
     _cleanup_buf_ struct buf found = BUF_INIT(FOUND_BYTES_MAX);
@@ -39,14 +39,14 @@ void reader_problem(struct reader *reader, const struct node *node, const char *
                     found.data ? found.data : "it", text);
 }
 
-void reader_warn(struct reader *reader, const struct node *node, const char *path, const char *text)
+void config_warn(struct reader *reader, const struct node *node, const char *path, const char *text)
 {
     diagnostics_add(reader->diagnostics, DIAGNOSTIC_WARNING, reader->config->file, node->line,
                     node->column, path, "%s", text);
 }
 
-void reader_map(struct reader *reader, const struct node *map, const char *path,
-                const struct reader_field *fields, size_t n)
+void config_read_map(struct reader *reader, const struct node *map, const char *path,
+                     const struct reader_field *fields, size_t n)
 {
     struct node_field known[READER_FIELDS_MAX];
 
@@ -73,8 +73,8 @@ static const char *kinds_text(unsigned kinds)
     return kinds == 1u << NODE_LIST ? "a list" : "a string";
 }
 
-void reader_list(struct reader *reader, const struct node *list, const char *path, unsigned kinds,
-                 reader_fn *read)
+void config_read_list(struct reader *reader, const struct node *list, const char *path,
+                      unsigned kinds, reader_fn *read)
 {
     for (size_t i = 0; i < list->n_children; i++) {
         char child[READER_PATH_MAX];
@@ -83,11 +83,11 @@ void reader_list(struct reader *reader, const struct node *list, const char *pat
         if (kinds & 1u << list->children[i]->kind)
             read(reader, list->children[i], child);
         else
-            reader_problem(reader, list->children[i], child, "%s", kinds_text(kinds));
+            config_problem(reader, list->children[i], child, "%s", kinds_text(kinds));
     }
 }
 
-void reader_text(struct reader *reader, const char *text, char **ret)
+void config_read_text(struct reader *reader, const char *text, char **ret)
 {
     char *copy = strdup(text);
 
@@ -99,7 +99,7 @@ void reader_text(struct reader *reader, const char *text, char **ret)
     *ret = copy;
 }
 
-void reader_path(struct reader *reader, const struct node *node, const char *path, char **ret)
+void config_read_path(struct reader *reader, const struct node *node, const char *path, char **ret)
 {
     _cleanup_free_
     char *joined = NULL;
@@ -109,11 +109,11 @@ void reader_path(struct reader *reader, const struct node *node, const char *pat
     if (node->kind == NODE_NULL)
         return;
     if (node->text_len == 0 || node->text_len > CONFIG_PATH_MAX) {
-        reader_problem(reader, node, path, "a file name of 1..%d bytes", CONFIG_PATH_MAX);
+        config_problem(reader, node, path, "a file name of 1..%d bytes", CONFIG_PATH_MAX);
         return;
     }
     if (node->text[0] == '/' || !slash) {
-        reader_text(reader, node->text, ret);
+        config_read_text(reader, node->text, ret);
         return;
     }
     if (asprintf(&joined, "%.*s/%s", (int)(slash - file), file, node->text) < 0) {
@@ -121,11 +121,11 @@ void reader_path(struct reader *reader, const struct node *node, const char *pat
         reader->error = -ENOMEM;
         return;
     }
-    reader_text(reader, joined, ret);
+    config_read_text(reader, joined, ret);
 }
 
-int reader_word(struct reader *reader, const struct node *node, const char *path,
-                const char *const *words, size_t n)
+int config_read_word(struct reader *reader, const struct node *node, const char *path,
+                     const char *const *words, size_t n)
 {
     _cleanup_buf_ struct buf list = BUF_INIT(512);
 
@@ -134,7 +134,7 @@ int reader_word(struct reader *reader, const struct node *node, const char *path
             return (int)i;
     for (size_t i = 0; i < n; i++)
         buf_printf(&list, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
-    reader_problem(reader, node, path, "%s", list.data ? list.data : "another word");
+    config_problem(reader, node, path, "%s", list.data ? list.data : "another word");
     return -1;
 }
 
@@ -151,18 +151,18 @@ static void read_tag(struct reader *reader, const struct node *node, const char 
     if (!problem && tag_set_has(set, node->text))
         problem = "a tag that is not given twice";
     if (problem) {
-        reader_problem(reader, node, path, "%s", problem);
+        config_problem(reader, node, path, "%s", problem);
         return;
     }
     r = tag_set_add(set, node->text);
     if (r == -ENOMEM)
         reader->error = r;
     else if (r < 0)
-        reader_problem(reader, node, path, "at most %d tags", MODEL_TAGS_PER_SET_MAX);
+        config_problem(reader, node, path, "at most %d tags", MODEL_TAGS_PER_SET_MAX);
 }
 
-void reader_tags(struct reader *reader, const struct node *list, const char *path,
-                 struct tag_set *set)
+void config_read_tags(struct reader *reader, const struct node *list, const char *path,
+                      struct tag_set *set)
 {
     for (size_t i = 0; i < list->n_children; i++) {
         char child[READER_PATH_MAX];
@@ -171,12 +171,12 @@ void reader_tags(struct reader *reader, const struct node *list, const char *pat
         if (list->children[i]->kind == NODE_STRING)
             read_tag(reader, list->children[i], child, set);
         else
-            reader_problem(reader, list->children[i], child, "a tag such as app=web");
+            config_problem(reader, list->children[i], child, "a tag such as app=web");
     }
 }
 
-void reader_cidrs(struct reader *reader, const struct node *list, const char *path,
-                  struct cidr_list *cidrs)
+void config_read_cidrs(struct reader *reader, const struct node *list, const char *path,
+                       struct cidr_list *cidrs)
 {
     char child[READER_PATH_MAX];
     const char *problem;
@@ -188,16 +188,16 @@ void reader_cidrs(struct reader *reader, const struct node *list, const char *pa
 
         snprintf(child, sizeof(child), "%s[%zu]", path, i);
         if (node->kind != NODE_STRING) {
-            reader_problem(reader, node, child, "a network such as 10.0.0.0/8 or !10.1.0.0/16");
+            config_problem(reader, node, child, "a network such as 10.0.0.0/8 or !10.1.0.0/16");
             continue;
         }
         r = cidr_list_add(cidrs, node->text, &problem);
         if (r == -EINVAL)
-            reader_problem(reader, node, child, "%s", problem);
+            config_problem(reader, node, child, "%s", problem);
         else if (r < 0)
             reader->error = r;
     }
     problem = cidr_list_problem(cidrs, &at);
     if (problem)
-        reader_problem(reader, list, path, "%s", problem);
+        config_problem(reader, list, path, "%s", problem);
 }

@@ -27,23 +27,23 @@ struct reader_field {
     reader_fn *read;
 };
 
-void reader_map(struct reader *reader, const struct node *map, const char *path,
-                const struct reader_field *fields, size_t n);
+void config_read_map(struct reader *reader, const struct node *map, const char *path,
+                     const struct reader_field *fields, size_t n);
 /* Each child must be of `kinds`. */
-void reader_list(struct reader *reader, const struct node *list, const char *path, unsigned kinds,
-                 reader_fn *read);
+void config_read_list(struct reader *reader, const struct node *list, const char *path,
+                      unsigned kinds, reader_fn *read);
 /* "found …, expected …" at the node. @param node  NULL: at the file's start */
-void reader_problem(struct reader *reader, const struct node *node, const char *path,
+void config_problem(struct reader *reader, const struct node *node, const char *path,
                     const char *expected, ...) _printf_(4, 5);
-void reader_warn(struct reader *reader, const struct node *node, const char *path,
+void config_warn(struct reader *reader, const struct node *node, const char *path,
                  const char *text);
-void reader_text(struct reader *reader, const char *text, char **ret);
+void config_read_text(struct reader *reader, const char *text, char **ret);
 /* A file name; a relative one hangs below the directory of the configuration. */
-void reader_path(struct reader *reader, const struct node *node, const char *path, char **ret);
+void config_read_path(struct reader *reader, const struct node *node, const char *path, char **ret);
 /* Index of the word, or -1 with a problem. */
-int reader_word(struct reader *reader, const struct node *node, const char *path,
-                const char *const *words, size_t n);
-void reader_tags(struct reader *reader, const struct node *list, const char *path,
-                 struct tag_set *set);
-void reader_cidrs(struct reader *reader, const struct node *list, const char *path,
-                  struct cidr_list *cidrs);
+int config_read_word(struct reader *reader, const struct node *node, const char *path,
+                     const char *const *words, size_t n);
+void config_read_tags(struct reader *reader, const struct node *list, const char *path,
+                      struct tag_set *set);
+void config_read_cidrs(struct reader *reader, const struct node *list, const char *path,
+                       struct cidr_list *cidrs);

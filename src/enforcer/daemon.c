@@ -100,8 +100,7 @@ static int load_config(struct daemon *daemon)
     warnings_set(&daemon->warnings, WARNING_CONFIG, &diagnostics);
     log_setup(daemon->config->log_level, daemon->config->log_format);
     offline_host_name(daemon->host_name);
-    daemon->pin_root = offline_pin_root(daemon->config);
-    return daemon->pin_root ? 0 : fail(ENFORCER_FAILED, error_text(-ENOMEM));
+    return 0;
 }
 
 static int take_lock(struct daemon *daemon)
@@ -130,7 +129,7 @@ static int look_around(struct daemon *daemon)
     struct datapath_config config;
     int r;
 
-    offline_datapath_config(daemon->config, daemon->pin_root, &config);
+    offline_datapath_config(daemon->config, &config);
     r = datapath_check(&config, message);
     if (r < 0)
         return fail(ENFORCER_FAILED, *message ? message : error_text(r));
@@ -302,7 +301,6 @@ static void daemon_free(struct daemon **at)
     flowtext_cache_free(&daemon->cache);
     warnings_free(&daemon->warnings);
     config_free(&daemon->config);
-    free(daemon->pin_root);
     close_fd(&daemon->lock);
     free(daemon);
     *at = NULL;

@@ -68,7 +68,6 @@ struct daemon {
     struct config *config;
     char host_name[OFFLINE_HOST_NAME_MAX];
     char cgroup_mount[WORKLOAD_PATH_MAX];
-    char *pin_root;
     int lock;
     uint64_t started_ns;
 

@@ -420,15 +420,14 @@ int daemon_attach(struct daemon *daemon, char message[DATAPATH_MESSAGE_MAX])
     bool adopted = false;
     int r;
 
-    offline_datapath_config(daemon->config, daemon->pin_root, &config);
+    offline_datapath_config(daemon->config, &config);
     r = datapath_check(&config, message);
     if (r == 0)
         r = datapath_open(&config, &daemon->datapath, &adopted, message);
     if (r < 0)
         return r;
     daemon->force = adopted ? FORCE_ADOPTED : FORCE_FALLBACK;
-    log_event(LOG_LEVEL_INFO, "datapath.open", LOG_F("adopted", "%s", adopted ? "yes" : "no"),
-              LOG_F("pins", "%s", daemon->pin_root));
+    log_event(LOG_LEVEL_INFO, "datapath.open", LOG_F("adopted", "%s", adopted ? "yes" : "no"));
     return 0;
 }
 

@@ -9,12 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/text.h"
-
-#define PIN_ROOT "/sys/fs/bpf/bulkhead"
 
 void offline_host_name(char ret[OFFLINE_HOST_NAME_MAX])
 {
@@ -37,34 +32,16 @@ void offline_print(const struct diagnostics *diagnostics)
         fprintf(stderr, "and %zu more problems\n", diagnostics->n_dropped);
 }
 
-void offline_datapath_config(const struct config *config, const char *pin_root,
-                             struct datapath_config *ret)
+void offline_datapath_config(const struct config *config, struct datapath_config *ret)
 {
     *ret = (struct datapath_config){
         .cgroup_root = config->cgroup_root,
-        .pin_root = pin_root,
         .host_enabled = config->host_enabled,
         .target_networks = &config->target_networks,
         .excluded_networks = &config->excluded_networks,
         .excluded_interfaces = (const char *const *)config->excluded_interfaces,
         .enforcer_id = config->enforcer_id,
     };
-}
-
-/* bpffs takes no dots in names, so the suffix is made of digits and letters only. */
-char *offline_pin_root(const struct config *config)
-{
-    uint8_t digest[SHA256_BYTES];
-    char *path;
-
-    if (strcmp(config->cgroup_root, "/") == 0)
-        return strdup(PIN_ROOT);
-    if (hash_sha256(config->cgroup_root, strlen(config->cgroup_root), digest) < 0)
-        return NULL;
-    if (asprintf(&path, PIN_ROOT "-%02x%02x%02x%02x%02x%02x", digest[0], digest[1], digest[2],
-                 digest[3], digest[4], digest[5]) < 0)
-        return NULL;
-    return path;
 }
 
 /* ---- check

@@ -22,9 +22,5 @@ void offline_host_name(char ret[OFFLINE_HOST_NAME_MAX]);
 /* Print to standard error, one a line, control characters escaped. */
 void offline_print(const struct diagnostics *diagnostics);
 
-/* Datapath's view of a configuration. @param pin_root  owned by the caller, see offline_pin_root */
-void offline_datapath_config(const struct config *config, const char *pin_root,
-                             struct datapath_config *ret);
-/* Each enforced subtree has pins of its own: /sys/fs/bpf/bulkhead, or with a suffix made of
- * cgroupRoot. */
-char *offline_pin_root(const struct config *config);
+/* Datapath's view of a configuration; points into it. */
+void offline_datapath_config(const struct config *config, struct datapath_config *ret);

@@ -112,8 +112,6 @@ int enforcer_describe(const struct options *options)
 
 static int detach(const struct options *options, const struct config *config)
 {
-    _cleanup_free_
-    char *pin_root = offline_pin_root(config);
     _cleanup_close_
     int lock = state_lock(options->state);
     char message[DATAPATH_MESSAGE_MAX] = "";
@@ -123,9 +121,9 @@ static int detach(const struct options *options, const struct config *config)
     if (lock == -EBUSY)
         return fail(ENFORCER_FAILED,
                     "the daemon runs; use `bulkhead enforcer disable`, or stop it first");
-    if (lock < 0 || !pin_root)
-        return fail(ENFORCER_FAILED, error_text(pin_root ? lock : -ENOMEM));
-    offline_datapath_config(config, pin_root, &datapath);
+    if (lock < 0)
+        return fail(ENFORCER_FAILED, error_text(lock));
+    offline_datapath_config(config, &datapath);
     r = datapath_detach_pinned(&datapath, message);
     if (r < 0)
         return fail(ENFORCER_FAILED, *message ? message : error_text(r));

@@ -135,7 +135,7 @@ static void test_error_text(void **state)
 
     control_error_print(&buf, CONTROL_FORBIDDEN, "no \"way\"\n");
     assert_string_equal(buf.data, "{\"ok\":false,\"error\":{\"code\":\"forbidden\",\"message\":\"no "
-                                  "\\\"way\\\"\\n\"}}\n");
+                                  "\\\"way\\\"\\u000a\"}}\n");
 }
 
 int main(void)
