@@ -48,7 +48,7 @@ static void check(int r, const char *what)
 
 static double milliseconds(unsigned long long since)
 {
-    return (double)(now_ns() - since) / 1e6;
+    return (double)(place_now_ns() - since) / 1e6;
 }
 
 static void load_estate(const struct options *options, struct world *world)
@@ -94,11 +94,11 @@ static void compile(const struct options *options, struct world *world)
 
     check(tag_set_add(&given, options->tags), options->tags);
     check(pu_tags_complete(&given, options->namespace, "pu", NULL, &tags), "tags");
-    start = now_ns();
+    start = place_now_ns();
     check(policy_resolve(world->estate, options->namespace, &tags, &world->policy),
           "policy_resolve");
     printf("resolve_ms %.3f\n", milliseconds(start));
-    start = now_ns();
+    start = place_now_ns();
     check(policy_compile(world->estate, (const struct policy *const *)&world->policy, 1,
                          world->identities, (size_t)options->identities, &world->compiled),
           "policy_compile");
@@ -116,7 +116,7 @@ static void apply(const struct options *options, const struct world *world)
     struct datapath_pu pu = {.cgroup = options->pu, .identity = 256};
     char message[DATAPATH_MESSAGE_MAX] = "";
     struct datapath *datapath = NULL;
-    unsigned long long start = now_ns();
+    unsigned long long start = place_now_ns();
     size_t missing = 0;
     bool adopted;
     int r;
@@ -126,7 +126,7 @@ static void apply(const struct options *options, const struct world *world)
         fprintf(stderr, "%s\n", message);
     check(r, "datapath_open");
     printf("open_ms %.3f\n", milliseconds(start));
-    start = now_ns();
+    start = place_now_ns();
     check(datapath_apply(datapath, world->compiled, &pu, 1, &missing), "datapath_apply");
     printf("apply_ms %.3f\n", milliseconds(start));
     if (adopted || missing)

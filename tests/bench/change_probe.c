@@ -109,15 +109,15 @@ static void change(const struct options *options, const struct text *text, bool 
     unsigned long long start;
 
     write_file(options->target, text);
-    start = now_ns();
+    start = place_now_ns();
     while (allowed(&options->to) != wanted) {
-        if (now_ns() - start > DEADLINE_NS) {
+        if (place_now_ns() - start > DEADLINE_NS) {
             errno = ETIMEDOUT;
             fail("the change was not seen");
         }
         usleep(POLL_US);
     }
-    printf("%.1f\n", (double)(now_ns() - start) / 1e3);
+    printf("%.1f\n", (double)(place_now_ns() - start) / 1e3);
     fflush(stdout);
     usleep(SETTLE_US);
 }

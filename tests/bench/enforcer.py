@@ -36,7 +36,7 @@ class Enforcer:
             "discovery": {"systemd": False, "containers": False, "kubernetes": False},
             "identity": {"enforcerId": number, "key": self.path("enforcer.key")},
             "peers": self.path("peers.d"),
-            "log": {"level": "warning", "format": "text"},
+            "log": {"level": "warn", "format": "text"},
         }
         config.update(more)
         self.write("enforcer.yaml", json.dumps(config, indent=1))

@@ -56,7 +56,7 @@ static struct result generate(const struct options *options)
 {
     unsigned long long total =
         (unsigned long long)options->rate * (unsigned long long)options->seconds;
-    unsigned long long start = now_ns(), flow = 0;
+    unsigned long long start = place_now_ns(), flow = 0;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct result result = {0};
 
@@ -64,13 +64,13 @@ static struct result generate(const struct options *options)
         fail("socket");
     while (flow < total) {
         unsigned long long due =
-            (now_ns() - start) * (unsigned long long)options->rate / 1000000000ull;
+            (place_now_ns() - start) * (unsigned long long)options->rate / 1000000000ull;
 
         for (; flow < due && flow < total; flow++)
             send_flow(fd, options, flow + (unsigned long long)options->start, &result);
         usleep(STEP_US);
     }
-    result.seconds = (double)(now_ns() - start) / 1e9;
+    result.seconds = (double)(place_now_ns() - start) / 1e9;
     close(fd);
     return result;
 }

@@ -198,13 +198,13 @@ static unsigned long long round_of(const struct options *options, enum mode mode
 
 static void slice(const struct options *options, enum mode mode, int fd, long microseconds)
 {
-    unsigned long long start = now_ns(), end, done = 0;
+    unsigned long long start = place_now_ns(), end, done = 0;
     unsigned long long stop = start + (unsigned long long)microseconds * 1000ull;
 
     alarm((unsigned)(microseconds / 1000000 + TIMEOUT_SECONDS)); /* a lost answer ends the run */
     do {
         done += round_of(options, mode, fd);
-        end = now_ns();
+        end = place_now_ns();
     } while (end < stop);
     alarm(0);
     printf("%llu %llu\n", end - start, done);

@@ -34,7 +34,7 @@ long number(const char *text, long low, long high)
     return value;
 }
 
-unsigned long long now_ns(void)
+unsigned long long place_now_ns(void)
 {
     struct timespec now;
 

@@ -25,7 +25,7 @@ int place_option(struct place *place, int argc, char *const argv[]);
 void place_enter(const struct place *place);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
-unsigned long long now_ns(void);
+unsigned long long place_now_ns(void);
 /* perror-like, then exit 1 */
 _Noreturn void fail(const char *what);
 /* A number from text, within the bounds, or exit 2. */
