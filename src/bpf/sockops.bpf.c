@@ -5,9 +5,7 @@
  * to have its proof; what becomes of a connection. The option is written by BPF_SOCK_OPS_WRITE_HDR_OPT_CB
  * (net/ipv4/tcp_output.c: bpf_skops_write_hdr_opt).
  *
- * A listener gets its flag from BPF_SOCK_OPS_RWND_INIT, which the kernel calls on the listening socket
- * for every SYN before it makes the SYN-ACK (tcp_openreq_init_rwin): so listeners older than the
- * Enforcer take part as well, on every kernel (docs/developer/datapath.md).
+ * A listener is flagged when it starts to listen; those older than the Enforcer by listeners.bpf.c.
  */
 #include "identity.h"
 #include "report.h"
@@ -227,15 +225,6 @@ static __subprog int connecting(struct bpf_sock_ops *ctx, struct abi_control *c)
     return 0;
 }
 
-/* The listener, for each SYN: from now on its SYN-ACKs can carry the option. */
-static __always_inline int listener_flag(struct bpf_sock_ops *ctx, struct abi_control *c)
-{
-    if (ctx->is_fullsock && ctx->state == 10 && c->flags & ABI_CONTROL_IDENTITY &&
-        !(ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG))
-        bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
-    return -1; /* the kernel's own window */
-}
-
 /* The child: takes over what the third packet proved. */
 static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c)
 {
@@ -339,8 +328,9 @@ int bulkhead_sockops(struct bpf_sock_ops *ctx)
     if (!c)
         return 1;
     switch (ctx->op) {
-    case BPF_SOCK_OPS_RWND_INIT:
-        ctx->reply = listener_flag(ctx, c);
+    case BPF_SOCK_OPS_TCP_LISTEN_CB:
+        /* its SYN-ACKs can carry the option; children start with the same flag */
+        bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
         break;
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
         connecting(ctx, c);

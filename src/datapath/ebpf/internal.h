@@ -18,6 +18,7 @@
  * cgroups.c   | cgroup paths and ids, PU of a cgroup
  * namespaces.c| network namespaces that have processes of this host
  * diag.c      | sock_diag: dump and destroy sockets
+ * listeners.c | listeners older than the Enforcer
  * live.c      | netstat, judging live connections
  */
 
@@ -80,7 +81,7 @@ struct walked_cgroup {
 
 struct netns_handle {
     uint64_t inode;
-    int diag_fd;
+    int fd, diag_fd;
 };
 
 struct datapath {
@@ -90,7 +91,7 @@ struct datapath {
     char cgroup_mount[PATH_BYTES];
     char cgroup_path[PATH_BYTES]; /* mount + root */
     char pin_dir[PATH_BYTES];
-    bool host_enabled;
+    bool host_enabled, old_listeners;
     struct bpf_link *links[LINKS_MAX];
 
     struct cidr_list target, excluded;
@@ -183,6 +184,9 @@ int diag_open(void);
 int diag_dump(int diag_fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd,
               diag_fn *fn, void *context);
 int diag_destroy(int diag_fd, const struct diag_socket *socket);
+
+/* listeners.c */
+int listeners_flag(struct datapath *dp, uint64_t *ret_left);
 
 /* live.c */
 void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);

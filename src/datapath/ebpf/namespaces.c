@@ -22,8 +22,10 @@ void namespaces_close(struct datapath *dp)
 {
     size_t i;
 
-    for (i = 0; i < dp->n_netns; i++)
+    for (i = 0; i < dp->n_netns; i++) {
         close_fd(&dp->netns[i].diag_fd);
+        close_fd(&dp->netns[i].fd);
+    }
     free(dp->netns);
     dp->netns = NULL;
     dp->n_netns = 0;
@@ -62,7 +64,8 @@ static int namespace_add(struct datapath *dp, const char *path, int own)
         abort();
     if (diag < 0)
         return diag;
-    dp->netns[dp->n_netns++] = (struct netns_handle){.inode = st.st_ino, .diag_fd = diag};
+    dp->netns[dp->n_netns++] =
+        (struct netns_handle){.inode = st.st_ino, .fd = TAKE_FD(fd), .diag_fd = diag};
     return 0;
 }
 

@@ -289,6 +289,15 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     return control_write(dp);
 }
 
+/* Where the kernel cannot do it, those listeners are judged by address until they are started again. */
+static void listeners_start(struct datapath *dp)
+{
+    uint64_t left = 0;
+
+    if (listeners_flag(dp, &left) < 0 || left)
+        dp->old_listeners = true;
+}
+
 static int open_all(struct datapath *dp, const struct datapath_config *config, bool *ret_adopted,
                     char message[DATAPATH_MESSAGE_MAX])
 {
@@ -314,6 +323,8 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = events_open(dp);
     if (r < 0)
         return r;
+    if (!*ret_adopted && config->enforcer_id)
+        listeners_start(dp);
     raw_protocols_read(dp, "/proc/net/raw");
     raw_protocols_read(dp, "/proc/net/raw6");
     old_layouts_remove(dp);
@@ -460,4 +471,12 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
     *ret = list;
     *ret_n = n;
     return 0;
+}
+
+const char *datapath_warning(const struct datapath *dp)
+{
+    if (!dp->old_listeners)
+        return NULL;
+    return "this kernel cannot give an identity to services that listened before the Enforcer was first "
+           "started; restart them";
 }
