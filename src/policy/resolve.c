@@ -34,6 +34,9 @@ static int add_rules(struct policy *policy, size_t *size, const struct model_rul
     r = vec_reserve(&policy->rules, size, policy->n_rules + n, sizeof(*policy->rules));
     if (r < 0)
         return r;
+    if (n == 0)
+        return 0;
+    assert(policy->rules);
     for (int direction = MODEL_DIRECTION_IN; direction <= MODEL_DIRECTION_OUT; direction++) {
         for (size_t i = 0; i < ruleset->n_rules[direction]; i++)
             policy->rules[policy->n_rules++] = (struct policy_rule){
