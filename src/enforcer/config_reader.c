@@ -48,7 +48,7 @@ void config_warn(struct reader *reader, const struct node *node, const char *pat
 void config_read_map(struct reader *reader, const struct node *map, const char *path,
                      const struct reader_field *fields, size_t n)
 {
-    struct node_field known[READER_FIELDS_MAX];
+    struct node_field known[READER_FIELDS_MAX] = {0};
 
     assert(n <= READER_FIELDS_MAX);
 
