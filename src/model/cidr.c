@@ -82,8 +82,10 @@ const char *cidr_list_problem(const struct cidr_list *list, size_t *ret_at)
     if (list->n_excluded == 0)
         return NULL;
     sorted = calloc(MAX(list->n_included, (size_t)1), sizeof(*sorted));
-    if (!sorted)
+    if (!sorted) {
+        *ret_at = 0; /* unchecked is not the same as right */
         return "more memory";
+    }
     for (size_t i = 0; i < list->n_included; i++) {
         sorted[i] = list->included[i];
         lengths[sorted[i].len] = true;

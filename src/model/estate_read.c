@@ -410,6 +410,8 @@ int estate_builder_add(struct estate_builder *builder, const char *file, const c
     }
     if (r == 0 && diagnostics->n_errors > errors)
         r = -BULKHEAD_EINVALID_INPUT;
+    if (r == -ENOMEM)
+        builder->error = r;
     if (r < 0)
         builder->failed = true;
     return r;
