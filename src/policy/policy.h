@@ -41,7 +41,9 @@ struct policy {
     size_t n_rules;
     enum model_action defaults[2]; /* by direction; ALLOW or REJECT */
     bool reject_reset;
-    uint8_t fingerprint[32]; /* equal for equal rules, defaults and networks in scope; by content */
+    /* Equal for equal rules, defaults and networks in scope, by content, also in another estate. Of
+     * networks all but the addresses counts: those are in the address table. */
+    uint8_t fingerprint[32];
 };
 
 /* @return 0, -ENOMEM, -BULKHEAD_ETOOMANY */

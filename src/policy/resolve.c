@@ -120,17 +120,21 @@ static void put_text(struct buf *bytes, const char *text)
     buf_append(bytes, text, len);
 }
 
+static void put_tags(struct buf *bytes, const struct tag_set *tags)
+{
+    put_number(bytes, tags->n);
+    for (size_t i = 0; i < tags->n; i++)
+        put_text(bytes, tags->tags[i]);
+}
+
 static void put_rule(struct buf *bytes, const struct model_rule *rule)
 {
     put_text(bytes, rule->name);
     put_number(bytes, (size_t)rule->action << 2 | (size_t)rule->logs_disabled << 1 |
                           (size_t)rule->observation);
     put_number(bytes, rule->object.n);
-    for (size_t i = 0; i < rule->object.n; i++) {
-        put_number(bytes, rule->object.clauses[i].n);
-        for (size_t j = 0; j < rule->object.clauses[i].n; j++)
-            put_text(bytes, rule->object.clauses[i].tags[j]);
-    }
+    for (size_t i = 0; i < rule->object.n; i++)
+        put_tags(bytes, &rule->object.clauses[i]);
     put_number(bytes, rule->n_ports);
     for (size_t i = 0; i < rule->n_ports; i++) {
         const struct port_match *port = &rule->ports[i];
@@ -186,6 +190,8 @@ static int fingerprint(const struct estate *estate, struct policy *policy)
             continue;
         put_text(&bytes, network->namespace);
         put_text(&bytes, network->name);
+        put_number(&bytes, network->match_processing_units);
+        put_tags(&bytes, &network->tags);
     }
     if (bytes.error)
         return bytes.error;

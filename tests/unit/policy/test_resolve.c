@@ -131,6 +131,13 @@ static void test_fingerprint(void **state)
         {DATA NET(""), "/s", "app=a", DATA NET(""), "/s/t", "app=a", false},
         {DATA NET(", propagate: true"), "/s", "app=a", DATA NET(", propagate: true"), "/s/t",
          "app=a", true},
+        /* what a network says, and where it lies */
+        {DATA NET(""), "/s", "app=a", DATA NET(", associatedTags: ['n=1']"), "/s", "app=a", false},
+        {DATA NET(""), "/s", "app=a", DATA NET(", matchProcessingUnits: true"), "/s", "app=a",
+         false},
+        {DATA NET(""), "/s", "app=a",
+         DATA "  externalnetworks:\n    - {name: n, namespace: /s, entries: ['192.0.2.1']}\n", "/s",
+         "app=a", true},
         /* defaults */
         {DATA "  namespaces:\n    - {name: /s, defaultPUIncomingTrafficAction: Allow}\n", "/s",
          "app=a", DATA, "/s", "app=a", false},
