@@ -205,7 +205,8 @@ static int fail_syntax(const struct check *check, const json_error_t *error)
     unsigned line = error->line > 0 ? (unsigned)error->line : 1;
     unsigned column = error->column > 0 ? (unsigned)error->column : 1;
 
-    if (json_error_code(error) == json_error_out_of_memory)
+    /* It says nothing at all when an allocation fails in the middle. */
+    if (json_error_code(error) == json_error_out_of_memory || !*error->text)
         return -ENOMEM;
     if (len > 1) {
         unsigned back = (unsigned)text_utf8_count(near + 7, len - 1) - 1;
