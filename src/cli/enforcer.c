@@ -270,6 +270,14 @@ static char *text_rule(const json_t *flow)
     return text;
 }
 
+/* "NotApplicable" for most flows: no word is easier to read. */
+static char *text_observed(const json_t *flow)
+{
+    const char *action = json_string_value(json_object_get(flow, "observedAction"));
+
+    return strdup(action && strcmp(action, "NotApplicable") != 0 ? action : "");
+}
+
 static const struct cli_column flow_columns[] = {
     {.title = "TIME", .key = "timestamp", .width = 24},
     {.title = "ACTION", .key = "action", .colour = colour_of_verdict, .width = 6},
@@ -278,7 +286,7 @@ static const struct cli_column flow_columns[] = {
     {.title = "DESTINATION", .cell = text_destination, .width = 30},
     {.title = "PROTO", .key = "protocol", .width = 5},
     {.title = "RULE", .cell = text_rule, .width = 28},
-    {.title = "OBSERVED", .key = "observedAction", .colour = colour_of_verdict, .width = 8},
+    {.title = "OBSERVED", .cell = text_observed, .colour = colour_of_verdict, .width = 8},
     {.title = "DROPPED FOR", .key = "dropReason", .width = 14},
     {.title = "COUNT", .key = "count", .right = true, .width = 6},
 };

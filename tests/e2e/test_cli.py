@@ -310,6 +310,16 @@ def test_check_of_opposite_sides(tmp_path, old, new, expected):
         assert places(warnings(tmp_path, old, new)) == expected
 
 
+@pytest.mark.parametrize("propagate, expected", [("true", []), ("false", [(18, WEB_OUT), (25, DB_IN)])])
+def test_check_of_opposite_sides_above(tmp_path, propagate, expected):
+    """The receiver's ruleset lies in the parent of the namespace that the sender's object names."""
+    text = GOOD.replace("[['app=db']], proto", "[['app=db', '$namespace=/shop']], proto").replace(
+        "      namespace: /shop\n      subject: [['app=db']]",
+        f"      namespace: /\n      propagate: {propagate}\n      subject: [['app=db']]")
+    problems = check(written(tmp_path, text))[1]
+    assert [(p["line"], p["path"]) for p in problems] == expected
+
+
 def test_check_warns_of_unknown_tags(tmp_path):
     found = warnings(tmp_path, "externalnetwork:name=partners']], proto",
                      "externalnetwork:name=partner']], proto")
@@ -344,11 +354,11 @@ def test_output_that_cannot_be_written():
 
 
 def test_reader_that_goes_away():
-    process = subprocess.Popen([BULKHEAD, "__manual"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(10) == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([BULKHEAD, "__manual"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert done.stderr == b"" and done.returncode == 1
 
 
 def in_terminal(args, answer=None, **env):
@@ -503,7 +513,7 @@ def flow(name="web", **more):
                             "port": 5432, "tags": ["app=db"]},
             "protocol": "tcp", "action": "Accept", "direction": "outgoing", "policyId": "p1",
             "policyNamespace": "/shop", "policyName": "web-to-db", "ruleName": "r", "count": 3,
-            "observedAction": "", "dropReason": "", "bytesIn": 1, "bytesOut": 2, **more}
+            "observedAction": "NotApplicable", "dropReason": "", "bytesIn": 1, "bytesOut": 2, **more}
 
 
 def test_flows(serve):
@@ -511,7 +521,9 @@ def test_flows(serve):
     assert json.loads(enforcer(server, "flows", "-o", "json").stdout) == [flow(), flow("x\x1b[0m")]
     table = enforcer(server, "flows").stdout
     assert "web (10.0.0.1)" in table and "db (10.0.0.2):5432" in table and "\x1b" not in table
-    assert "/shop web-to-db r" in table
+    assert "/shop web-to-db r" in table and "NotApplicable" not in table
+    server = serve(ok([flow(observedAction="Reject")]))
+    assert "Reject" in enforcer(server, "flows").stdout
     assert server.requests[0]["arguments"] == {"follow": False}
 
 
@@ -578,7 +590,7 @@ def test_follow_tells_of_dropped_flows(serve):
     (b'{"ok":true,"result":7}\n', "not one of an enforcer"),
     (b'{"ok":true,"result":[]}\n', "expected an object"),
     (b'{"ok":"yes","result":{}}\n', "not one of an enforcer"),
-    (b'{"ok":true,"ok":false,"result":{}}\n', "not one of an enforcer"),
+    (b'{"ok":false,"ok":true,"result":{}}\n', "not one of an enforcer"),
     (b'{"ok":false}\n', "not one of an enforcer"),
     (b'{"ok":true,"result":{"version":"\xff"}}\n', "not one of an enforcer"),
     (b"[" * 100000 + b"\n", "not one of an enforcer"),

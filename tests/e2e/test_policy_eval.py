@@ -90,6 +90,13 @@ def test_outgoing_only(judge):
     assert decided(answer, "receiver") == ("Reject", "/shop", "default", "", True)
 
 
+def test_incoming_only(judge):
+    status, answer = judge(estate([D_IN]), W, D)
+    assert status == 1 and answer["verdict"] == "Reject"
+    assert decided(answer, "sender") == ("Reject", "/shop", "default", "", True)
+    assert decided(answer, "receiver") == ("Accept", "/shop", "db-in", "from-web", False)
+
+
 def test_both_sides(judge):
     status, answer = judge(estate([W_OUT, D_IN]), W, D)
     assert status == 0 and answer["verdict"] == "Accept"
@@ -174,6 +181,7 @@ def test_default_allow(judge):
 def test_default_is_named_by_its_namespace(judge):
     policy = estate()
     policy["data"]["namespaces"] = [
+        {"name": "/", "defaultPUOutgoingTrafficAction": "Reject"},
         {"name": "/shop", "defaultPUOutgoingTrafficAction": "Allow"},
         {"name": "/shop/eu", "defaultPUOutgoingTrafficAction": "Inherit"}]
     answer = judge(policy, "ns:/shop/eu;tags:app=web", X)[1]
