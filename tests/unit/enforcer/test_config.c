@@ -75,8 +75,7 @@ static void test_wrong(void **state)
         {BASE "processingUnits: [{name: a, cgroup: /1/2/3/4/5/6/7/8/9/10/11/12/13}]\n",
          "3:37 processingUnits[0].cgroup: found '/1/2/3/4/5/6/7/8/9/10/11/12/13', expected a "
          "cgroup at most 12 levels below cgroupRoot"},
-        {BASE "processingUnits: [web]\n",
-         "3:19 processingUnits[0]: found 'web', expected a map"},
+        {BASE "processingUnits: [web]\n", "3:19 processingUnits[0]: found 'web', expected a map"},
         {BASE "targetNetworks: [10.0.0.0/33, 7]\n", "3:18 targetNetworks[0]: found '10.0.0.0/33'"},
         {BASE "targetNetworks: [10.0.0.0/8, '!192.168.0.0/16']\n",
          "3:17 targetNetworks: found a list"},
@@ -160,8 +159,7 @@ static void test_wrong_kinds(void **state)
 
         assert_int_equal(parse(rows[i].text, &diagnostics, &config), -BULKHEAD_EINVALID_INPUT);
         assert_int_equal(diagnostics.n, 1);
-        if (strcmp(diagnostics.items[0].path, rows[i].path) != 0 ||
-            diagnostics.items[0].line != 3)
+        if (strcmp(diagnostics.items[0].path, rows[i].path) != 0 || diagnostics.items[0].line != 3)
             fail_msg("row %zu: %s", i, problems_text(&diagnostics));
     }
 }
@@ -171,9 +169,8 @@ static void test_missing_parts(void **state)
     _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
     struct config *config = NULL;
 
-    assert_int_equal(
-        parse(BASE "identity: {}\nprocessingUnits: [{}]\n", &diagnostics, &config),
-        -BULKHEAD_EINVALID_INPUT);
+    assert_int_equal(parse(BASE "identity: {}\nprocessingUnits: [{}]\n", &diagnostics, &config),
+                     -BULKHEAD_EINVALID_INPUT);
     assert_int_equal(diagnostics.n_errors, 4); /* enforcerId, key; name, cgroup */
 }
 

@@ -76,8 +76,10 @@ static void test_sizes(void **state)
     memset(line, '[', sizeof(line));
     assert_int_equal(control_request_parse(line, sizeof(line) - 1, &request, message),
                      CONTROL_BAD_REQUEST);
-    len = snprintf(line, sizeof(line), "{\"version\":1,\"command\":\"netstat\",\"arguments\":"
-                                       "{\"pu\":\"%0512d\"}}", 0);
+    len = snprintf(line, sizeof(line),
+                   "{\"version\":1,\"command\":\"netstat\",\"arguments\":"
+                   "{\"pu\":\"%0512d\"}}",
+                   0);
     assert_int_equal(control_request_parse(line, (size_t)len, &request, message),
                      CONTROL_BAD_REQUEST);
 }
@@ -97,12 +99,15 @@ static void assert_parses(const char *line, enum control_command command, bool f
 static void test_good(void **state)
 {
     assert_parses("{\"version\":1,\"command\":\"status\"}", CONTROL_STATUS, false, "");
-    assert_parses(" {\"command\":\"pus\",\"arguments\":{},\"version\":1}\r", CONTROL_PUS, false, "");
+    assert_parses(" {\"command\":\"pus\",\"arguments\":{},\"version\":1}\r", CONTROL_PUS, false,
+                  "");
     assert_parses("{\"version\":1,\"command\":\"flows\",\"arguments\":{\"follow\":true}}",
                   CONTROL_FLOWS, true, "");
     assert_parses("{\"version\":1,\"command\":\"flows\"}", CONTROL_FLOWS, false, "");
     assert_parses("{\"version\":1,\"command\":\"netstat\",\"arguments\":{\"pu\":\"w\\u00e9b\"}}",
-                  CONTROL_NETSTAT, false, "w\xc3\xa9" "b");
+                  CONTROL_NETSTAT, false,
+                  "w\xc3\xa9"
+                  "b");
     assert_parses("{\"version\":1,\"command\":\"netstat\",\"arguments\":{\"pu\":null}}",
                   CONTROL_NETSTAT, false, "");
     assert_parses("{\"version\":1,\"command\":\"enable\"}", CONTROL_ENABLE, false, "");
@@ -113,7 +118,8 @@ static void test_who_may(void **state)
     static struct control_peer root = {.uid = 0, .gid = 0};
     static struct control_peer own = {.uid = 990, .gid = 1};
     static struct control_peer primary = {.uid = 1000, .gid = 50};
-    static struct control_peer member = {.uid = 1000, .gid = 1000, .groups = {7, 50}, .n_groups = 2};
+    static struct control_peer member = {
+        .uid = 1000, .gid = 1000, .groups = {7, 50}, .n_groups = 2};
     static struct control_peer other = {.uid = 1000, .gid = 1000, .groups = {0, 7}, .n_groups = 2};
 
     for (int command = CONTROL_STATUS; command <= CONTROL_ENABLE; command++) {
@@ -134,15 +140,16 @@ static void test_error_text(void **state)
     _cleanup_buf_ struct buf buf = BUF_INIT(4096);
 
     control_error_print(&buf, CONTROL_FORBIDDEN, "no \"way\"\n");
-    assert_string_equal(buf.data, "{\"ok\":false,\"error\":{\"code\":\"forbidden\",\"message\":\"no "
-                                  "\\\"way\\\"\\u000a\"}}\n");
+    assert_string_equal(buf.data,
+                        "{\"ok\":false,\"error\":{\"code\":\"forbidden\",\"message\":\"no "
+                        "\\\"way\\\"\\u000a\"}}\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_good),     cmocka_unit_test(test_who_may),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_good),       cmocka_unit_test(test_who_may),
         cmocka_unit_test(test_error_text),
     };
 

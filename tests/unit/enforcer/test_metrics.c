@@ -75,7 +75,8 @@ static void test_judge(void **state)
     free(endless);
 }
 
-/* ---- Over a socket --------------------------------------------------------------------------------- */
+/* ---- Over a socket
+ * --------------------------------------------------------------------------------- */
 
 static void collect(struct buf *buf, void *context)
 {
@@ -128,9 +129,8 @@ static void test_server(void **state)
         metrics_server_new(&loop, (struct sockaddr *)&address, collect, NULL, &server);
     }
     assert_non_null(server);
-    assert_int_equal(
-        metrics_server_new(&loop, (struct sockaddr *)&address, collect, NULL, &second),
-        UV_EADDRINUSE);
+    assert_int_equal(metrics_server_new(&loop, (struct sockaddr *)&address, collect, NULL, &second),
+                     UV_EADDRINUSE);
     fd = dial(port);
     answer = ask(&loop, fd, "GET /metrics HTTP/1.1\r\n\r\n");
     assert_memory_equal(answer, "HTTP/1.1 200 OK\r\n", 17);

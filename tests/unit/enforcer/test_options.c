@@ -59,8 +59,7 @@ static void test_wrong(void **state)
 static void test_run(void **state)
 {
     static const char *const plain[WORDS_MAX] = {"run", "--config", "f"};
-    static const char *const all[WORDS_MAX] = {"run",     "--state=d",  "--socket",
-                                               "s", "--config=f"};
+    static const char *const all[WORDS_MAX] = {"run", "--state=d", "--socket", "s", "--config=f"};
     char message[OPTIONS_MESSAGE_MAX];
     struct options options;
 
