@@ -82,30 +82,46 @@ static int sort_by_protocol(struct flatten *flatten, size_t start[FLATTEN_PROTOC
     return 0;
 }
 
+static void mark_bound(struct flatten *flatten, uint32_t port)
+{
+    uint32_t word = port / 64;
+
+    flatten->bounds[word] |= (uint64_t)1 << (port % 64);
+    flatten->bound_words[word / 64] |= (uint64_t)1 << (word % 64);
+}
+
+/* The ranges that begin in one word of bounds, which is cleared. */
+static void take_bounds(struct flatten *flatten, uint32_t word)
+{
+    for (uint64_t bits = flatten->bounds[word]; bits != 0; bits &= bits - 1) {
+        uint32_t port = word * 64 + (uint32_t)__builtin_ctzll(bits);
+
+        flatten->range_of[port] = (uint32_t)flatten->low.n;
+        flatten->low.v[flatten->low.n++] = port;
+    }
+    flatten->bounds[word] = 0;
+}
+
 /* Cut the ports where any span begins or ends. */
 static int cut(struct flatten *flatten, const struct flatten_span *spans, size_t n)
 {
     int r;
 
-    flatten->bounds[0] |= 1;
+    r = vec_reserve(&flatten->low.v, &flatten->low.size, MIN(2 * n + 1, (size_t)LPM_PORTS),
+                    sizeof(*flatten->low.v));
+    if (r < 0)
+        return r;
+    mark_bound(flatten, 0);
     for (size_t i = 0; i < n; i++) {
-        uint32_t end = spans[i].high + 1u;
-
-        flatten->bounds[spans[i].low / 64] |= (uint64_t)1 << (spans[i].low % 64);
-        if (end < LPM_PORTS)
-            flatten->bounds[end / 64] |= (uint64_t)1 << (end % 64);
+        mark_bound(flatten, spans[i].low);
+        if (spans[i].high < LPM_PORTS - 1)
+            mark_bound(flatten, spans[i].high + 1u);
     }
     flatten->low.n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(flatten->bounds); i++) {
-        for (uint64_t word = flatten->bounds[i]; word != 0; word &= word - 1) {
-            uint32_t port = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(word);
-
-            flatten->range_of[port] = (uint32_t)flatten->low.n;
-            r = u32s_push(&flatten->low, port);
-            if (r < 0)
-                return r;
-        }
-        flatten->bounds[i] = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(flatten->bound_words); i++) {
+        for (uint64_t words = flatten->bound_words[i]; words != 0; words &= words - 1)
+            take_bounds(flatten, i * 64 + (uint32_t)__builtin_ctzll(words));
+        flatten->bound_words[i] = 0;
     }
     return 0;
 }

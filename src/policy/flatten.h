@@ -60,10 +60,11 @@ struct flatten {
     uint32_t base[FLATTEN_SLOTS];
 
     uint64_t bounds[LPM_PORTS / 64]; /* bit: a range begins here; clear between protocols */
-    uint32_t range_of[LPM_PORTS];    /* by port that begins a range */
-    struct u32s low, value;          /* ranges of the protocol at hand */
-    uint32_t (*best)[FLATTEN_SLOTS]; /* by range: winning rule of each slot */
-    uint32_t *next[FLATTEN_SLOTS];   /* by range: nearest one at or above it that nobody won yet */
+    uint64_t bound_words[LPM_PORTS / 64 / 64]; /* bit: that word of `bounds` is not 0 */
+    uint32_t range_of[LPM_PORTS];              /* by port that begins a range */
+    struct u32s low, value;                    /* ranges of the protocol at hand */
+    uint32_t (*best)[FLATTEN_SLOTS];           /* by range: winning rule of each slot */
+    uint32_t *next[FLATTEN_SLOTS]; /* by range: nearest one at or above it that nobody won yet */
     size_t best_size, next_size[FLATTEN_SLOTS];
 
     struct intern values; /* distinct verdicts of the protocol at hand; 0 is the inherited one */
