@@ -73,7 +73,14 @@ class Enforcer:
         return run(*self.inside(self.binary("bulkhead-enforcer"), "describe", "--config", self.path("enforcer.yaml"))).stdout
 
     def start(self):
-        """Seconds from the start of the process to READY: the first policy is in the kernel."""
+        """Seconds from the start of the process to READY; the policy that was written is in the kernel."""
+        seconds = self.start_process()
+        status = self.status()
+        if not status["policyRevision"]:
+            raise BenchError(f"{self.host.name}: the policy is not in force: {status.get('warnings')}")
+        return seconds
+
+    def start_process(self):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify_path = self.path("notify")
         notify.bind(notify_path)

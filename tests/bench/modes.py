@@ -70,21 +70,27 @@ class NftSet(Nftables):
 
 
 class Nfqueue(Mode):
-    """Each of the three handshake packets goes through user space once, at the end that receives it."""
+    """
+    Each of the three handshake packets goes through user space once, at the end that receives it. A
+    mark in conntrack says that a connection is decided, at both ends, as such agents do it.
+    """
 
     name = "nfqueue"
     title = "NFQUEUE, 3 handshake packets, a C program that only accepts"
 
     SERVER = f"""*mangle
-:THIRD - [0:0]
+:DECIDE - [0:0]
 -A INPUT -p tcp --tcp-flags SYN,ACK SYN -j NFQUEUE --queue-num {QUEUE}
--A INPUT -p tcp --tcp-flags SYN,ACK ACK -m connmark --mark 0 -j THIRD
--A THIRD -j CONNMARK --set-mark 1
--A THIRD -j NFQUEUE --queue-num {QUEUE}
+-A INPUT -p tcp --tcp-flags SYN,ACK ACK -m connmark --mark 0 -j DECIDE
+-A DECIDE -j CONNMARK --set-mark 1
+-A DECIDE -j NFQUEUE --queue-num {QUEUE}
 COMMIT
 """
     CLIENT = f"""*mangle
--A INPUT -p tcp --tcp-flags SYN,ACK SYN,ACK -j NFQUEUE --queue-num {QUEUE}
+:DECIDE - [0:0]
+-A INPUT -p tcp --tcp-flags SYN,ACK SYN,ACK -m connmark --mark 0 -j DECIDE
+-A DECIDE -j CONNMARK --set-mark 1
+-A DECIDE -j NFQUEUE --queue-num {QUEUE}
 COMMIT
 """
 
