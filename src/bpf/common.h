@@ -166,6 +166,18 @@ static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet
     return PARSE_BAD;
 }
 
+/* A TCP header cut short: who it was meant for, so that the report can say it. */
+static __always_inline int parse_ports_only(struct __sk_buff *skb, struct packet *p, int ingress)
+{
+    __be16 ports[2];
+
+    if (load(skb, p->l4, ports, sizeof(ports)) == 0) {
+        p->local_port = bpf_ntohs(ports[ingress ? 1 : 0]);
+        p->remote_port = bpf_ntohs(ports[ingress ? 0 : 1]);
+    }
+    return PARSE_BAD;
+}
+
 /* The transport header at p->l4. `total` is where the datagram ends. */
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *p, __u32 total,
                                            int ingress)
@@ -176,7 +188,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
         struct tcp_header t;
 
         if (load(skb, p->l4, &t, sizeof(t)) < 0)
-            return PARSE_BAD;
+            return parse_ports_only(skb, p, ingress);
         source = bpf_ntohs(t.source);
         destination = bpf_ntohs(t.destination);
         p->seq = bpf_ntohl(t.seq);

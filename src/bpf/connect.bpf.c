@@ -16,6 +16,36 @@ static __always_inline void packet_from_ctx(struct packet *p, const __u32 *remot
     p->protocol = PROTO_TCP;
 }
 
+/*
+ * Both ends of one PU may always talk. Is there a local listener that is, or may be, ours? Its state
+ * says so once it was asked; until then the handshake finds out.
+ */
+static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32 *remote, __u16 port,
+                                          __u32 pu)
+{
+    struct bpf_sock_tuple tuple;
+    struct abi_socket *st;
+    struct bpf_sock *sk;
+    int self;
+
+    __builtin_memset(&tuple, 0, sizeof(tuple));
+    if (remote[2] == bpf_htonl(0xffff) && !(remote[0] | remote[1])) {
+        tuple.ipv4.daddr = remote[3];
+        tuple.ipv4.dport = bpf_htons(port);
+        sk = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    } else {
+        address_copy(tuple.ipv6.daddr, remote);
+        tuple.ipv6.dport = bpf_htons(port);
+        sk = bpf_sk_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+    }
+    if (!sk)
+        return 0;
+    st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    self = !st || st->pu == pu;
+    bpf_sk_release(sk);
+    return self;
+}
+
 static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remote, __u16 port)
 {
     struct abi_control *c = control_get();
@@ -57,6 +87,10 @@ static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remot
     decide(&d);
     if (d.action == ABI_ALLOW || (target && identity_could_help(&d)))
         return PASS;
+    if (target && listener_may_be_self(ctx, remote, port, st->pu)) {
+        st->flags |= ABI_SOCKET_MAYBE_SELF;
+        return PASS;
+    }
     packet_from_ctx(&p, remote, port);
     count(ABI_COUNTER_CONNECT_DENIED);
     return refuse(&p, &d, 0, ABI_REASON_POLICY, 0);

@@ -11,6 +11,35 @@
 
 #define CGROUP_ROOT_ID 1
 
+/* The socket that a SYN within this network namespace will meet: is it of the same PU? */
+static __subprog int listener_is_self(struct __sk_buff *skb, const struct packet *p, __u32 pu,
+                                      const struct abi_control *c)
+{
+    struct bpf_sock_tuple tuple;
+    struct bpf_sock *peer;
+    int self;
+
+    __builtin_memset(&tuple, 0, sizeof(tuple));
+    if (skb->protocol == bpf_htons(ETHERTYPE_IP)) {
+        __builtin_memcpy(&tuple.ipv4.saddr, p->local + 12, 4);
+        __builtin_memcpy(&tuple.ipv4.daddr, p->remote + 12, 4);
+        tuple.ipv4.sport = bpf_htons(p->local_port);
+        tuple.ipv4.dport = bpf_htons(p->remote_port);
+        peer = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    } else {
+        address_copy(tuple.ipv6.saddr, p->local);
+        address_copy(tuple.ipv6.daddr, p->remote);
+        tuple.ipv6.sport = bpf_htons(p->local_port);
+        tuple.ipv6.dport = bpf_htons(p->remote_port);
+        peer = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+    }
+    if (!peer)
+        return 0;
+    self = pu_walk_socket(peer, c) == pu;
+    bpf_sk_release(peer);
+    return self;
+}
+
 /* SYN: as its socket's PU, whoever called connect(); certain rejects that got around connect(). */
 static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, const struct packet *p,
                                  struct abi_socket *st, const struct abi_control *c)
@@ -38,6 +67,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, cons
     d.address_class = info.address_class;
     decide(&d);
     if (d.action == ABI_REJECT &&
+        !(st->flags & ABI_SOCKET_MAYBE_SELF && listener_is_self(skb, p, st->pu, c)) &&
         (!(st->flags & ABI_SOCKET_OPTION_SENT) || !identity_could_help(&d))) {
         st->phase = ABI_PHASE_REJECTED;
         socket_remember(st, &d);
