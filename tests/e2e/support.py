@@ -131,11 +131,17 @@ def identity_bytes(options):
     return None
 
 
-def identity_of(estate, unit):
-    """Identity id of a unit of host a, read from its SYN on the wire."""
-    port = estate.port()
-    with estate.r1.sniff("to-a", port) as sniffer:
-        estate.enforcer("a").apply(policy([out("probe", f"app={unit}", D, f"tcp/{port}")]))
-        estate.a.connect(unit, estate.b.addresses[4], port, timeout=100)
-        packet = sniffer.wait_event("packet")
-    return int(identity_bytes(packet["options"])[16:24], 16)
+class Claim:
+    """What a unit of host a says of itself in a SYN, read from the wire as anyone on the path can."""
+
+    def __init__(self, estate, unit):
+        port = estate.port()
+        with estate.r1.sniff("to-a", port) as sniffer:
+            estate.enforcer("a").apply(policy([out("probe", f"app={unit}", D, f"tcp/{port}")]))
+            estate.a.connect(unit, estate.b.addresses[4], port, timeout=100)
+            packet = sniffer.wait_event("packet")
+        data = bytes.fromhex(identity_bytes(packet["options"]))
+        self.enforcer = int.from_bytes(data[4:8], "big")
+        self.identity = int.from_bytes(data[8:12], "big")
+        self.hello = data[12:]
+        self.epoch = int.from_bytes(self.hello[2:4], "big")

@@ -5,8 +5,8 @@ import pytest
 
 from estate import option, policy
 from estate.policy import hello
-from support import (D, LAN, OTHER, SVC, W, Change, accepted_by, by_address, identity_bytes,
-                     identity_of, into, lan, out, pair, quiet, real_options, rejected_by, tcp)
+from support import (D, LAN, OTHER, SVC, W, Change, Claim, accepted_by, by_address, identity_bytes,
+                     into, lan, out, pair, quiet, real_options, rejected_by, tcp)
 
 GARBAGE = b"\xde\xad\xbe\xef\xde\xad\xbe\xef"
 MSS = "020405b4"
@@ -77,7 +77,9 @@ class Forger:
     def __init__(self, estate, ip):
         self.estate = estate
         self.ip = ip
-        self.web = identity_of(estate, "web")
+        self.claim = Claim(estate, "web")
+        self.web = self.claim.identity
+        self.hello = self.claim.hello
         self.port = estate.port()
         estate.apply(policy([into("web-in", D, W, f"tcp/{self.port}"),
                              into("lan-in", D, LAN, f"tcp/{self.port}")], [lan()]))
@@ -116,7 +118,7 @@ def test_forger_without_option_passes_by_address(forger):
 
 
 def test_garbage_mac(forger):
-    forger.fails(forger.option(hello()), forger.option(GARBAGE), reason="mac_mismatch")
+    forger.fails(forger.option(forger.hello), forger.option(GARBAGE), reason="mac_mismatch")
 
 
 def test_garbage_mac_without_claim_in_syn(forger):
@@ -126,35 +128,35 @@ def test_garbage_mac_without_claim_in_syn(forger):
 def test_claim_in_syn_and_nothing_after(forger):
     """As if the option had been stripped: by address, so the claim alone is worth nothing."""
     forger.estate.apply(policy([into("web-in", D, W, f"tcp/{forger.port}")]))
-    forger.fails(forger.option(hello()), "")
+    forger.fails(forger.option(forger.hello), "")
 
 
 def test_unknown_enforcer(forger):
-    forger.fails(option(777777, forger.web, hello()), option(777777, forger.web, GARBAGE),
+    forger.fails(option(777777, forger.web, forger.hello), option(777777, forger.web, GARBAGE),
                  reason="peer_miss")
 
 
 def test_identity_that_the_enforcer_has_not(forger):
-    forger.fails(option(1, 0x12345678, hello()), option(1, 0x12345678, GARBAGE),
+    forger.fails(option(1, 0x12345678, forger.hello), option(1, 0x12345678, GARBAGE),
                  reason="identity_unknown")
 
 
 def test_own_enforcer_from_outside(forger):
     """Enforcer 2 is b itself."""
-    forger.fails(option(2, forger.web, hello()), option(2, forger.web, GARBAGE))
+    forger.fails(option(2, forger.web, forger.hello), option(2, forger.web, GARBAGE))
 
 
 def test_wrong_epoch(forger):
-    forger.fails(forger.option(hello(epoch=4711)), forger.option(GARBAGE), reason="epoch")
+    forger.fails(forger.option(hello(epoch=(forger.claim.epoch + 4711) % 65536)), forger.option(GARBAGE), reason="epoch")
 
 
 def test_wrong_version(forger):
-    forger.fails(forger.option(hello(version=9)), forger.option(GARBAGE),
+    forger.fails(forger.option(hello(version=9, epoch=forger.claim.epoch)), forger.option(GARBAGE),
                  reason="option_invalid")
 
 
 def test_two_options(forger):
-    forger.fails(forger.option(hello()) * 2, forger.option(GARBAGE), reason="option_invalid")
+    forger.fails(forger.option(forger.hello) * 2, forger.option(GARBAGE), reason="option_invalid")
 
 
 @pytest.mark.parametrize("length", [4, 8, 16, 19])
@@ -168,16 +170,16 @@ def test_length_beyond_the_header(forger):
 
 
 def test_zero_identity(forger):
-    forger.fails(option(1, 0, hello()), option(1, 0, GARBAGE))
+    forger.fails(option(1, 0, forger.hello), option(1, 0, GARBAGE))
 
 
 def test_data_in_syn(forger):
-    forger.fails(forger.option(hello()), forger.option(GARBAGE), "--syn-data", "early",
+    forger.fails(forger.option(forger.hello), forger.option(GARBAGE), "--syn-data", "early",
                  reason="syn_data")
 
 
 def test_fragmented_syn(forger):
-    forger.fails(forger.option(hello()), forger.option(GARBAGE), "--fragment", 24)
+    forger.fails(forger.option(forger.hello), forger.option(GARBAGE), "--fragment", 24)
     forger.fails(MSS, "", "--fragment", 8)
 
 
@@ -188,7 +190,7 @@ def test_fragmented_syn_is_reported(forger):
 def test_extension_headers(estate, port):
     forger = Forger(estate, 6)
     assert forger.attempt(MSS, "", "--extensions", 1).named("echo"), "walked"
-    forger.fails(forger.option(hello()), forger.option(GARBAGE), "--extensions", 2,
+    forger.fails(forger.option(forger.hello), forger.option(GARBAGE), "--extensions", 2,
                  reason="mac_mismatch")
     forger.fails(MSS, "", "--extensions", 40)
 

@@ -2,9 +2,8 @@
 """Every row of the truth table of the policy page, with real packets."""
 
 from estate import option, policy
-from estate.policy import hello
-from support import (D, PARTNERS, W, Change, accepted_by, identity_of, into, out, pair, partners,
-                     quiet, rejected_by, tcp)
+from support import (D, PARTNERS, W, Change, Claim, accepted_by, into, out, pair, partners, quiet,
+                     rejected_by, tcp)
 
 
 def test_no_rulesets_reject_at_sender(estate, ip, port):
@@ -69,7 +68,7 @@ def test_match_processing_units_accept(estate, ip, port):
 
 def test_forged_option_from_inside_partners(estate, ip, port):
     """Enforcer 1 and one of its identities are known; the proof is not."""
-    identity = identity_of(estate, "web")
+    web = Claim(estate, "web")
     estate.apply(policy([into("from-partners", D, PARTNERS, f"tcp/{port}"),
                          into("from-web", D, W, f"tcp/{port}")], [partners()]))
     change = Change(estate.enforcer("b"))
@@ -77,8 +76,8 @@ def test_forged_option_from_inside_partners(estate, ip, port):
         result = estate.x.forge(
             "handshake", "--source", f"{estate.x.addresses[ip]},{estate.port()}",
             "--destination", f"{estate.b.addresses[ip]},{port}",
-            "--syn-options", option(1, identity, hello()),
-            "--ack-options", option(1, identity, b"\x5a" * 8), "--data", "forged")
+            "--syn-options", option(1, web.identity, web.hello),
+            "--ack-options", option(1, web.identity, b"\x5a" * 8), "--data", "forged")
         assert not result.named("echo") and not server.named("accepted")
     change.wait("mac_mismatch")
     rejected_by(estate.enforcer("b"), port, dropReason="mac_mismatch")
