@@ -10,8 +10,6 @@ import time
 
 PREFIX = "bhbench"
 SERVER_PORT = 7000
-# Bounded, so that what earlier runs left behind does not slow later ones down.
-TIME_WAIT_MAX = 4096
 
 
 class BenchError(Exception):
@@ -154,7 +152,7 @@ class World:
             Lab.in_netns(host.netns, "ip", "addr", "add", f"{host.address}/24", "dev", "v0")
             Lab.in_netns(host.netns, "ip", "link", "set", "v0", "up")
             Lab.sysctl(host.netns, net__ipv4__ip_local_port_range="8000 65000",
-                       net__ipv4__tcp_tw_reuse=1, net__ipv4__tcp_max_tw_buckets=TIME_WAIT_MAX)
+                       net__ipv4__tcp_tw_reuse=1)
         self.daemon = None
         self.traffic = None
 

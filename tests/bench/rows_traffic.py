@@ -58,16 +58,16 @@ class Stats:
         return {entry["id"]: entry for entry in json.loads(self.process.stdout.readline())}
 
     def over(self, milliseconds):
-        """[(name, attach, type, ns, runs)] of what ran in that time."""
+        """([(name, attach, type, ns, runs)] of what ran in that time, transactions)."""
         before = self.read()
-        self.world.slice(milliseconds * 1000)
+        transactions = self.world.slice(milliseconds * 1000) * milliseconds / 1000
         after = self.read()
         changes = []
         for number, entry in after.items():
             runs = entry["runs"] - before[number]["runs"]
             if runs:
                 changes.append((entry["name"], entry["attach"], entry["type"], entry["ns"] - before[number]["ns"], runs))
-        return changes
+        return changes, transactions
 
     def close(self):
         self.world.lab.stop(self.process)
@@ -121,14 +121,15 @@ def packet_cost(lab, settings):
             world.slice(20000)
         stats = [Stats(world) for _mode, world in sides]
         for _ in range(pairs_n):
-            ours = stats[0].over(milliseconds)
-            empty_ns = direction_means(stats[1].over(milliseconds))
+            ours, _count = stats[0].over(milliseconds)
+            empty_ns = direction_means(stats[1].over(milliseconds)[0])
             net, text = per_packet(ours, empty_ns)
             for direction, value in net.items():
                 values[direction].append(value)
         for entry in stats:
             entry.close()
         sides[0][0].check()
+        connection = connection_cost(sides[0][1], empty_ns["ingress"], pairs_n, milliseconds)
     finally:
         for mode, world in started:
             world.client_stop()
@@ -139,7 +140,28 @@ def packet_cost(lab, settings):
         rows.append(at_most(f"added per established packet, {direction}", PACKET_NS_MAX, statistics.median(seen), "ns",
                             f"{min(seen):.1f}..{max(seen):.1f}",
                             note=f"net of an empty program ({empty_ns[direction]:.0f} ns); runs per packet: {text}"))
-    return rows
+    return rows + [connection]
+
+
+def connection_cost(world, empty_ns, times, milliseconds):
+    """Where the time of TCP_CRR goes, as far as it is spent inside programs."""
+    world.client_start("crr")
+    world.slice(20000)
+    stats = Stats(world)
+    totals = []
+    for _ in range(times):
+        changes, transactions = stats.over(milliseconds)
+        totals.append(sum(ns - empty_ns * runs for _name, _attach, _type, ns, runs in changes) / transactions)
+    stats.close()
+    parts = {}
+    for name, _attach, _type, ns, runs in changes:
+        part = parts.setdefault(name, [0, 0])
+        part[0] += ns - empty_ns * runs
+        part[1] += runs
+    text = ", ".join(f"{name} {ns / transactions:.0f} ns in {runs / transactions:.1f} runs" for name, (ns, runs)
+                     in sorted(parts.items(), key=lambda part: -part[1][0]))
+    return Row("time inside programs per connection (TCP_CRR), both ends", "", statistics.median(totals), "ns", None,
+               f"{min(totals):.0f}..{max(totals):.0f}", f"net of an empty program for each run: {text}")
 
 
 def spread(value):
