@@ -13,7 +13,7 @@ struct option {
 struct found_option {
     __u32 enforcer, identity;
     __u64 tail;
-    __u8 fast_open; /* a Fast Open cookie is there too */
+    __u8 fast_open; /* a Fast Open option is there too */
     __u8 present;
     __u8 pad[6];
 };
@@ -22,6 +22,8 @@ enum option_result { OPTION_ABSENT = 0, OPTION_FOUND = 1, OPTION_BAD = 2 };
 
 #define TCP_OPTIONS_MAX 40
 #define TCP_OPTION_FAST_OPEN 34
+#define FAST_OPEN_EXID_HI 0xF9
+#define FAST_OPEN_EXID_LO 0x89
 
 /*
  * The same value, of which the verifier knows nothing any more: else each round of a loop has bounds
@@ -41,7 +43,7 @@ static __always_inline void forget_bounds(__u32 *value, __u64 noise)
  * options end the walk, as they do in the kernel's own parser.
  *
  * A global function: verified once by itself, not once per path that leads to it.
- * @return enum option_result | offset of the option << 8 | 1 << 24 when a Fast Open cookie is there
+ * @return enum option_result | offset of the option << 8 | 1 << 24 when a Fast Open option is there
  */
 __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
 {
@@ -67,7 +69,7 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
         len = kind[1];
         if (len < 2 || at + len > end)
             break;
-        if (*kind == TCP_OPTION_FAST_OPEN && len > 2)
+        if (*kind == TCP_OPTION_FAST_OPEN)
             fast_open = 1;
         if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end &&
             kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
@@ -75,6 +77,9 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
                 return OPTION_BAD;
             result = OPTION_FOUND;
             offset = at;
+        } else if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end &&
+                   kind[2] == FAST_OPEN_EXID_HI && kind[3] == FAST_OPEN_EXID_LO) {
+            fast_open = 1; /* its experimental form, which Linux still answers */
         }
         at += len;
     }

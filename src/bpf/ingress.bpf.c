@@ -68,6 +68,8 @@ static __subprog int listener_claim_slot(const struct packet *p, const struct fo
         return -ABI_REASON_PEER_MISS;
     if (!binding_known(o->enforcer, o->identity))
         return -ABI_REASON_IDENTITY_UNKNOWN;
+    /* Data would be read before anything is proven; a cookie makes a child at once; and the answer to
+     * a request for one leaves no room for our proof. The opener's next SYN is a plain one. */
     if (p->payload || o->fast_open)
         return -ABI_REASON_SYN_DATA;
     if (keys->key[0].valid && keys->key[0].peer_epoch == epoch)

@@ -24,10 +24,12 @@
 
 static const struct {
     const char *program, *hook;
+    bool optional; /* only where the kernel has sk_storage in this kind of program */
 } hooks[] = {
-    {"bulkhead_ingress", "cgroup_skb/ingress"}, {"bulkhead_egress", "cgroup_skb/egress"},
-    {"bulkhead_sockops", "sock_ops"},           {"bulkhead_connect4", "cgroup/connect4"},
-    {"bulkhead_connect6", "cgroup/connect6"},   {"bulkhead_create", "cgroup/sock_create"},
+    {"bulkhead_ingress", "cgroup_skb/ingress", false}, {"bulkhead_egress", "cgroup_skb/egress", false},
+    {"bulkhead_sockops", "sock_ops", false},           {"bulkhead_connect4", "cgroup/connect4", false},
+    {"bulkhead_connect6", "cgroup/connect6", false},   {"bulkhead_create", "cgroup/sock_create", false},
+    {"bulkhead_bind4", "cgroup/post_bind4", true},     {"bulkhead_bind6", "cgroup/post_bind6", true},
 };
 static_assert(ARRAY_SIZE(hooks) <= LINKS_MAX, "room for all links");
 
@@ -154,6 +156,22 @@ static int maps_pin_paths(struct datapath *dp)
     return r;
 }
 
+static struct bpf_program *program_of(struct datapath *dp, size_t i)
+{
+    return bpf_object__find_program_by_name(dp->skeleton->obj, hooks[i].program);
+}
+
+static void optional_choose(struct datapath *dp)
+{
+    bool there =
+        libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(hooks); i++)
+        if (hooks[i].optional)
+            bpf_program__set_autoload(program_of(dp, i), there);
+}
+
 static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_MESSAGE_MAX])
 {
     char path[PATH_BYTES * 2];
@@ -163,6 +181,7 @@ static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_ME
     dp->skeleton = bulkhead_bpf__open();
     if (!dp->skeleton)
         return -errno;
+    optional_choose(dp);
     adoptable = pins_adoptable(dp);
     if (!adoptable) {
         pin_path(dp, path, MAPS_DIR, NULL);
@@ -182,11 +201,6 @@ static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_ME
     return 0;
 }
 
-static struct bpf_program *program_of(struct datapath *dp, size_t i)
-{
-    return bpf_object__find_program_by_name(dp->skeleton->obj, hooks[i].program);
-}
-
 /* Put our program behind the pinned link, or make and pin a new one. */
 static int link_attach(struct datapath *dp, size_t i)
 {
@@ -194,6 +208,8 @@ static int link_attach(struct datapath *dp, size_t i)
     struct bpf_link *link;
     int r;
 
+    if (!bpf_program__autoload(program_of(dp, i)))
+        return 0;
     pin_path(dp, path, "links", hooks[i].program);
     link = bpf_link__open(path);
     if (link && bpf_link_update(bpf_link__fd(link), bpf_program__fd(program_of(dp, i)), NULL) == 0) {
@@ -462,6 +478,8 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
         struct bpf_link_info info = {0};
         __u32 len = sizeof(info);
 
+        if (!dp->links[i] && hooks[i].optional)
+            continue;
         list[n].hook = hooks[i].hook;
         list[n++].attached =
             dp->links[i] && bpf_obj_get_info_by_fd(bpf_link__fd(dp->links[i]), &info, &len) == 0 &&
