@@ -81,6 +81,7 @@ struct daemon {
     struct datapath *datapath; /* NULL while disabled */
     enum daemon_force force;
     uint32_t policy_revision;
+    uint8_t policy_digest[INPUTS_DIGEST_BYTES]; /* of the files in force; zeros: of no files */
     bool ready, stopping;
 
     struct names *names;

@@ -335,32 +335,43 @@ static size_t count_rules(const struct estate *estate)
     return n;
 }
 
-int daemon_policy_load(struct daemon *daemon)
+static void said_policy(struct daemon *daemon, uint64_t began_ns)
 {
-    _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
-    _cleanup_estate_ struct estate *estate = NULL;
-    uint64_t began_ns = daemon_now_ns();
-    int r;
-
-    r = inputs_policy_load(daemon->config->policy, daemon->config->namespace, &diagnostics,
-                           &estate);
-    if (r == 0)
-        r = put_in_force(daemon, estate);
-    if (r < 0) {
-        refuse_policy(daemon, &diagnostics, r);
-        return r;
-    }
-    TAKE_PTR(estate);
     daemon->counters.policy_loads++;
     daemon->policy_revision++;
     daemon->counters.apply_last_us = (daemon_now_ns() - began_ns) / 1000;
-    warnings_set(&daemon->warnings, WARNING_POLICY, &diagnostics);
-    unmatched_warn(daemon->estate, daemon->ruling, daemon->directory, &daemon->warnings);
     log_event(LOG_LEVEL_INFO, "policy.applied", LOG_F("revision", "%u", daemon->policy_revision),
               LOG_F("rulesets", "%zu", daemon->estate->n_rulesets),
               LOG_F("rules", "%zu", count_rules(daemon->estate)),
               LOG_F("microseconds", "%llu", (unsigned long long)daemon->counters.apply_last_us));
     daemon_save_later(daemon);
+}
+
+int daemon_policy_load(struct daemon *daemon)
+{
+    _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
+    _cleanup_estate_ struct estate *estate = NULL;
+    uint8_t digest[INPUTS_DIGEST_BYTES];
+    uint64_t began_ns = daemon_now_ns();
+    bool same;
+    int r;
+
+    r = inputs_policy_load(daemon->config->policy, daemon->config->namespace, &diagnostics, &estate,
+                           digest);
+    same = r == 0 && memcmp(digest, daemon->policy_digest, sizeof(digest)) == 0;
+    if (r == 0 && !same)
+        r = put_in_force(daemon, estate);
+    if (r < 0) {
+        refuse_policy(daemon, &diagnostics, r);
+        return r;
+    }
+    if (!same) {
+        TAKE_PTR(estate);
+        memcpy(daemon->policy_digest, digest, sizeof(digest));
+        said_policy(daemon, began_ns);
+    }
+    warnings_set(&daemon->warnings, WARNING_POLICY, &diagnostics);
+    unmatched_warn(daemon->estate, daemon->ruling, daemon->directory, &daemon->warnings);
     tell_manager(daemon);
     return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon.h"
 
+#include <string.h>
+
 #include "base/error.h"
 
 /*
@@ -49,6 +51,7 @@ static void take_over(struct daemon *daemon, struct config *config)
     bool datapath_differs = config_datapath_differs(old, config);
 
     daemon->config = config;
+    memset(daemon->policy_digest, 0, sizeof(daemon->policy_digest)); /* the same files, read anew */
     log_setup(config->log_level, config->log_format);
     daemon_report_start(daemon);
     if (daemon_inputs_watch(daemon) < 0)

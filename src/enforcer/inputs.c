@@ -8,8 +8,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 
 #define _cleanup_strv_ _cleanup_(strv_free)
+
+static_assert(INPUTS_DIGEST_BYTES == SHA256_BYTES, "digest");
 
 static const char *const suffixes[] = {".yaml", ".yml", ".json", NULL};
 
@@ -70,8 +73,22 @@ static int read_input(const char *file, size_t max, struct diagnostics *diagnost
     return -BULKHEAD_EINVALID_INPUT;
 }
 
+/* digest = SHA-256(digest, SHA-256(name), SHA-256(text)) */
+static int digest_add(uint8_t digest[INPUTS_DIGEST_BYTES], const char *file, const char *text,
+                      size_t len)
+{
+    uint8_t parts[3 * SHA256_BYTES];
+    int r;
+
+    memcpy(parts, digest, SHA256_BYTES);
+    r = hash_sha256(file, strlen(file), parts + SHA256_BYTES);
+    if (r == 0)
+        r = hash_sha256(text, len, parts + 2 * SHA256_BYTES);
+    return r < 0 ? r : hash_sha256(parts, sizeof(parts), digest);
+}
+
 static int add_policy_file(struct estate_builder *builder, const char *file,
-                           struct diagnostics *diagnostics)
+                           struct diagnostics *diagnostics, uint8_t digest[INPUTS_DIGEST_BYTES])
 {
     _cleanup_free_
     char *text = NULL;
@@ -79,13 +96,16 @@ static int add_policy_file(struct estate_builder *builder, const char *file,
     int r;
 
     r = read_input(file, MODEL_DOCUMENT_BYTES_MAX, diagnostics, &text, &len);
+    if (r == 0)
+        r = digest_add(digest, file, text, len);
     if (r < 0)
         return r;
     return estate_builder_add(builder, file, text, len, document_format_of(file), diagnostics);
 }
 
 static int build(char *const *files, size_t n, const char *namespace,
-                 struct diagnostics *diagnostics, struct estate **ret)
+                 struct diagnostics *diagnostics, struct estate **ret,
+                 uint8_t digest[INPUTS_DIGEST_BYTES])
 {
     _cleanup_estate_builder_ struct estate_builder *builder = NULL;
     size_t errors_before = diagnostics->n_errors;
@@ -95,7 +115,7 @@ static int build(char *const *files, size_t n, const char *namespace,
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
-        r = add_policy_file(builder, files[i], diagnostics);
+        r = add_policy_file(builder, files[i], diagnostics, digest);
         if (r < 0 && r != -BULKHEAD_EINVALID_INPUT)
             return r;
     }
@@ -105,8 +125,9 @@ static int build(char *const *files, size_t n, const char *namespace,
 }
 
 int inputs_policy_load(const char *path, const char *namespace, struct diagnostics *diagnostics,
-                       struct estate **ret)
+                       struct estate **ret, uint8_t ret_digest[INPUTS_DIGEST_BYTES])
 {
+    uint8_t digest[INPUTS_DIGEST_BYTES] = {0};
     _cleanup_strv_ char **files = NULL;
     size_t n;
     int r;
@@ -125,7 +146,10 @@ int inputs_policy_load(const char *path, const char *namespace, struct diagnosti
         add_error(diagnostics, path, "found too many files, expected at most 10,000");
         return -BULKHEAD_EINVALID_INPUT;
     }
-    return build(files, n, namespace, diagnostics, ret);
+    r = build(files, n, namespace, diagnostics, ret, digest);
+    if (r == 0)
+        memcpy(ret_digest, digest, sizeof(digest));
+    return r;
 }
 
 static char *last_policy_path(const char *state)
@@ -150,6 +174,7 @@ int inputs_last_policy_save(const char *state, const struct estate *estate)
 int inputs_last_policy_load(const char *state, const char *namespace,
                             struct diagnostics *diagnostics, struct estate **ret)
 {
+    uint8_t digest[INPUTS_DIGEST_BYTES] = {0}; /* the copy has its own */
     _cleanup_free_
     char *path = last_policy_path(state);
     struct stat st;
@@ -158,7 +183,7 @@ int inputs_last_policy_load(const char *state, const char *namespace,
         return -ENOMEM;
     if (stat(path, &st) < 0)
         return -errno;
-    return build(&path, 1, namespace, diagnostics, ret);
+    return build(&path, 1, namespace, diagnostics, ret, digest);
 }
 
 /* ---- Peers ----------------------------------------------------------------------------------- */

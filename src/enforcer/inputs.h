@@ -14,13 +14,16 @@
 #define INPUTS_PEER_BYTES_MAX (4u << 20)
 #define INPUTS_LAST_POLICY "last-policy.yaml"
 
+#define INPUTS_DIGEST_BYTES 32
+
 /*
  * Read every *.yaml, *.yml and *.json of a directory, or one file of any name.
  * @return 0; -ENOENT: the directory has no policy file at all (a diagnostic says so);
  *         -BULKHEAD_EINVALID_INPUT; -ENOMEM. ret untouched on failure
+ * @param ret_digest  of names and bytes of all files: equal when nothing has changed
  */
 int inputs_policy_load(const char *path, const char *namespace, struct diagnostics *diagnostics,
-                       struct estate **ret);
+                       struct estate **ret, uint8_t ret_digest[INPUTS_DIGEST_BYTES]);
 /* The copy in the state directory: written atomically, mode 0600. */
 int inputs_last_policy_save(const char *state, const struct estate *estate);
 int inputs_last_policy_load(const char *state, const char *namespace,

@@ -108,9 +108,10 @@ int offline_check(const struct config *config, struct diagnostics *diagnostics,
 {
     _cleanup_estate_ struct estate *estate = NULL;
     struct check_summary summary = {0};
+    uint8_t digest[INPUTS_DIGEST_BYTES];
     int policy, peers;
 
-    policy = inputs_policy_load(config->policy, config->namespace, diagnostics, &estate);
+    policy = inputs_policy_load(config->policy, config->namespace, diagnostics, &estate, digest);
     peers = check_peers(config, diagnostics, &summary);
     if (policy == -ENOMEM || peers == -ENOMEM)
         return -ENOMEM;

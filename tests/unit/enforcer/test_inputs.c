@@ -26,9 +26,11 @@ static int fresh(void **state)
     return scratch_make(state) || mkdir(scratch_path("p"), 0755);
 }
 
+static uint8_t digest[INPUTS_DIGEST_BYTES];
+
 static int load(struct diagnostics *diagnostics, struct estate **ret)
 {
-    return inputs_policy_load(scratch_path("p"), "/shop", diagnostics, ret);
+    return inputs_policy_load(scratch_path("p"), "/shop", diagnostics, ret, digest);
 }
 
 static void test_policy_that_is_not_there(void **state)
@@ -36,7 +38,7 @@ static void test_policy_that_is_not_there(void **state)
     _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
     struct estate *estate = NULL;
 
-    assert_int_equal(inputs_policy_load("/nonexistent", "/shop", &diagnostics, &estate),
+    assert_int_equal(inputs_policy_load("/nonexistent", "/shop", &diagnostics, &estate, digest),
                      -BULKHEAD_EINVALID_INPUT);
     assert_string_equal(diagnostics.items[0].file, "/nonexistent");
     scratch_write("p/README", "not a policy");
@@ -76,9 +78,32 @@ static void test_policy_of_several_files(void **state)
     assert_int_equal(inputs_last_policy_load(scratch, "/shop", &diagnostics, &again), 0);
     assert_int_equal(again->n_rulesets, 2);
     assert_string_equal(again->rulesets[1].name, "b");
-    assert_int_equal(inputs_policy_load(scratch_path("p/2.yml"), "/shop", &diagnostics, &one), 0);
+    assert_int_equal(
+        inputs_policy_load(scratch_path("p/2.yml"), "/shop", &diagnostics, &one, digest), 0);
     assert_int_equal(one->n_rulesets, 1);
     assert_int_equal(diagnostics.n_errors, 0);
+}
+
+/* Equal only when names and bytes of all files are. */
+static void test_digest(void **state)
+{
+    _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
+    uint8_t first[INPUTS_DIGEST_BYTES];
+
+    for (int step = 0; step < 4; step++) {
+        _cleanup_estate_ struct estate *estate = NULL;
+
+        scratch_write("p/1.yaml", step == 2 ? RULESET("b") : RULESET("a"));
+        if (step == 3)
+            rename(scratch_path("p/1.yaml"), scratch_path("p/2.yaml"));
+        assert_int_equal(load(&diagnostics, &estate), 0);
+        if (step == 0)
+            memcpy(first, digest, sizeof(first));
+        else if (step == 1)
+            assert_memory_equal(first, digest, sizeof(first));
+        else
+            assert_memory_not_equal(first, digest, sizeof(first));
+    }
 }
 
 static void test_broken_last_policy(void **state)
@@ -206,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_policy_that_is_not_there, fresh, scratch_remove),
         cmocka_unit_test_setup_teardown(test_policy_all_or_nothing, fresh, scratch_remove),
         cmocka_unit_test_setup_teardown(test_policy_of_several_files, fresh, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_digest, fresh, scratch_remove),
         cmocka_unit_test_setup_teardown(test_broken_last_policy, fresh, scratch_remove),
         cmocka_unit_test_setup_teardown(test_wrong_peers, fresh, scratch_remove),
         cmocka_unit_test_setup_teardown(test_good_peers, fresh, scratch_remove),
