@@ -37,7 +37,7 @@ def test_good_configuration(enforcer):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("changes, path", [
+@pytest.mark.parametrize("changes, path", [  # a key of the configuration, where it is reported
     ({"nonsense": 1}, "nonsense"),
     ({"mode": "both"}, "mode"),
     ({"namespace": "shop"}, "namespace"),
@@ -63,9 +63,14 @@ def test_wrong_configuration(enforcer, changes, path):
     assert "found" in done.stderr and "expected" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["", "{", "- a\n- b\n", "a: &x [*x]\n", "namespace: /shop\n\x00",
-                                  "namespace: /a\nnamespace: /b\n", "\tnamespace: /a\n",
-                                  "x: " + "[" * 20000])
+BROKEN = {
+    "empty": "", "cut": "{", "list": "- a\n- b\n", "alias": "a: &x [*x]\n",
+    "zero-byte": "namespace: /shop\n\x00", "twice": "namespace: /a\nnamespace: /b\n",
+    "tab": "\tnamespace: /a\n", "deep": "x: " + "[" * 20000,
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
 @pytest.mark.parametrize("command", ["check", "run", "describe"])
 def test_broken_configuration(enforcer, text, command):
     done = check_text(enforcer, text, command)
@@ -149,19 +154,25 @@ def raw(enforcer, data, shut=True):
     return answer
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"\n", b"\x00" * 64, b"{}\n", b'{"command": "fly"}\n', b'{"command": 7}\n', b"[" * 5000 + b"\n",
-    b'{"request": "status"', b"GET / HTTP/1.0\r\n\r\n", b"\xff\xfe\xfd\n" * 100,
-    b'{"command": "' + b"a" * 200000 + b'"}\n', b"x" * 5000000])
+GARBAGE = {
+    "nothing": b"", "empty-line": b"\n", "zeros": b"\x00" * 64, "no-command": b"{}\n",
+    "unknown": b'{"command": "fly"}\n', "number": b'{"command": 7}\n', "deep": b"[" * 5000 + b"\n",
+    "cut": b'{"request": "status"', "http": b"GET / HTTP/1.0\r\n\r\n",
+    "not-utf8": b"\xff\xfe\xfd\n" * 100, "long": b'{"command": "' + b"a" * 200000 + b'"}\n',
+    "oversized": b"x" * 5000000, "oversized-line": b"x" * 3000000 + b"\n",
+}
+
+
+@pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE.keys())
 def test_garbage_requests(enforcer, data):
     """An answer or a closed connection; the daemon goes on."""
     raw(enforcer, data)
     assert enforcer.process.running and enforcer.status()["mode"] == "standalone"
 
 
-@pytest.mark.parametrize("data", [b'{"command": "fly"}\n', b"nonsense\n", b"x" * 3000000 + b"\n"])
-def test_garbage_is_answered_with_an_error(enforcer, data):
-    assert b"error" in raw(enforcer, data, shut=False).lower()
+@pytest.mark.parametrize("name", ["unknown", "number", "http", "no-command", "oversized-line"])
+def test_garbage_is_answered_with_an_error(enforcer, name):
+    assert b"error" in raw(enforcer, GARBAGE[name], shut=False).lower()
 
 
 def test_garbage_is_logged(enforcer):
@@ -210,7 +221,8 @@ def test_no_daemon(enforcer):
 
 
 @pytest.mark.parametrize("text", ["", "{", "enforcerId: 9\n", "enforcerId: 9\npublicKey: short\n",
-                                  "publicKey: " + "A" * 100000 + "\n"])
+                                  "publicKey: " + "A" * 100000 + "\n"],
+                         ids=["empty", "cut", "no-key", "short-key", "long-key"])
 def test_broken_peer_file(estate, enforcer, port, text):
     """Refused with a warning; the peers known before stay."""
     estate.apply(policy(pair(f"tcp/{port}")))

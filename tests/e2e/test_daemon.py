@@ -66,7 +66,7 @@ def test_stream_is_cut_after_an_adoption(estate, port):
     assert not client.named("dead")
     enforcer.start()
     client.wait_event("dead", 2)
-    assert tcp(estate, port).error == "EPERM"
+    assert estate.a.connect("web", estate.b.addresses[4], port).error == "EPERM"
 
 
 def test_no_gap_while_restarting(estate, port):
@@ -213,6 +213,7 @@ def test_wrong_policy_changes_nothing(estate, port):
         enforcer.write_policy(good)
         wait_for(lambda: "policy.yaml" not in json.dumps(enforcer.status()["warnings"]),
                  what="warning goes away")
+        revision = enforcer.status()["policyRevision"]
     assert "policy.yaml" in enforcer.log()
 
 

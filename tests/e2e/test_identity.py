@@ -184,7 +184,7 @@ def test_fragmented_syn(forger):
 
 
 def test_fragmented_syn_is_reported(forger):
-    forger.fails(MSS, "", "--fragment", 8, reason="fragment")
+    forger.fails(forger.option(forger.hello), "", "--fragment", 24, reason="fragment")
 
 
 def test_extension_headers(estate, port):

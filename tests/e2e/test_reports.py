@@ -134,7 +134,8 @@ def test_metrics(estate, port):
     assert {line.split("{")[0].split()[0] for line in samples} <= named
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/../etc", "/" + "a" * 9000])
+@pytest.mark.parametrize("path", ["/", "/metrics/../etc", "/" + "a" * 9000],
+                         ids=["root", "dots", "long"])
 def test_metrics_other_paths(estate, path):
     script = (f"import http.client as h; c = h.HTTPConnection('127.0.0.1', 9464, timeout=3); "
               f"c.request('GET', {path!r}); print(c.getresponse().status)")

@@ -49,6 +49,7 @@ def test_unit_whose_cgroup_comes_later(estate, port):
     units = [*enforcer.config["processingUnits"],
              {"name": "late", "cgroup": "/late", "tags": ["app=late"]}]
     with enforcer.configured(processingUnits=units):
+        estate.exchange()  # b learns of the new identity
         estate.apply(policy(pair(f"tcp/{port}", sender="app=late")))
         for _ in range(2):
             estate.a.cgroup_of("late")
