@@ -151,12 +151,24 @@ static int remove_stale(const struct sockaddr_un *address)
     return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int socket_group(const char *group, gid_t *ret)
+/*
+ * From /etc/group alone: name services would bring their libraries into memory, and can make a
+ * daemon that starts before the network wait. @return 1 found, 0 the daemon's own group
+ */
+static int socket_group(const char *name, gid_t *ret)
 {
-    const struct group *found = group ? getgrnam(group) : NULL;
+    FILE *file = name ? fopen("/etc/group", "re") : NULL;
+    const struct group *group = NULL;
 
-    *ret = found ? found->gr_gid : getegid();
-    return found ? 1 : 0;
+    *ret = getegid();
+    while (file && (group = fgetgrent(file)))
+        if (strcmp(group->gr_name, name) == 0)
+            break;
+    if (group)
+        *ret = group->gr_gid;
+    if (file)
+        fclose(file);
+    return group != NULL;
 }
 
 /* Nobody can connect before listen(), so mode and group are right before they matter. */

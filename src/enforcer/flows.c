@@ -64,15 +64,15 @@ void flows_free(struct flows **at)
 /* ---- Hash --------------------------------------------------------------------------------------
  */
 
-static uint32_t home_of(const struct flows *flows, const struct flow_key *key)
+static uint32_t hash_of(const struct flows *flows, const struct flow_key *key)
 {
-    return (uint32_t)wire_siphash(flows->hash_key, key, sizeof(*key)) & flows->mask;
+    return (uint32_t)wire_siphash(flows->hash_key, key, sizeof(*key));
 }
 
 /* Place of the key in the index, or the empty place where it belongs. */
-static uint32_t find_place(const struct flows *flows, const struct flow_key *key)
+static uint32_t find_place(const struct flows *flows, const struct flow_key *key, uint32_t hash)
 {
-    uint32_t place = home_of(flows, key);
+    uint32_t place = hash & flows->mask;
 
     while (flows->index[place] &&
            memcmp(&flows->records[flows->index[place] - 1].key, key, sizeof(*key)) != 0)
@@ -87,7 +87,7 @@ static void index_remove(struct flows *flows, uint32_t place)
 
     for (uint32_t next = (hole + 1) & flows->mask; flows->index[next];
          next = (next + 1) & flows->mask) {
-        uint32_t home = home_of(flows, &flows->records[flows->index[next] - 1].key);
+        uint32_t home = flows->records[flows->index[next] - 1].hash & flows->mask;
 
         if (((next - home) & flows->mask) < ((next - hole) & flows->mask))
             continue;
@@ -137,7 +137,7 @@ static void record_remove(struct flows *flows, uint32_t slot)
     flows->counters.evicted++;
     flows->counters.dropped += record->count - record->told_count;
     list_remove(flows, slot);
-    index_remove(flows, find_place(flows, &record->key));
+    index_remove(flows, find_place(flows, &record->key, record->hash));
     record->used = RECORD_FREE;
     record->newer = flows->free;
     flows->free = slot;
@@ -168,12 +168,12 @@ static void push_fresh(struct flows *flows, uint32_t slot)
     flows->fresh[(flows->fresh_first + flows->n_fresh++) & (flows->max - 1)] = slot;
 }
 
-static uint32_t record_make(struct flows *flows, const struct flow_key *key)
+static uint32_t record_make(struct flows *flows, const struct flow_key *key, uint32_t hash)
 {
     uint32_t slot = take_slot(flows);
 
-    flows->records[slot] = (struct flow_record){.key = *key, .used = RECORD_FRESH};
-    flows->index[find_place(flows, key)] = slot + 1;
+    flows->records[slot] = (struct flow_record){.key = *key, .hash = hash, .used = RECORD_FRESH};
+    flows->index[find_place(flows, key, hash)] = slot + 1;
     flows->n++;
     flows->counters.records++;
     list_append(flows, slot);
@@ -206,19 +206,20 @@ bool flows_add(struct flows *flows, const struct datapath_flow *flow, int64_t cl
 {
     struct flow_record *record;
     struct flow_key key;
-    uint32_t place, slot;
+    uint32_t hash, place, slot;
     int64_t time_ms = ((int64_t)flow->time_ns + clock_offset_ns) / NS_PER_MS;
     bool made = false;
 
     key_of(flow, &key);
     flows->counters.reports++;
-    place = find_place(flows, &key);
+    hash = hash_of(flows, &key);
+    place = find_place(flows, &key, hash);
     if (flows->index[place]) {
         slot = flows->index[place] - 1;
         list_remove(flows, slot);
         list_append(flows, slot);
     } else {
-        slot = record_make(flows, &key);
+        slot = record_make(flows, &key, hash);
         made = true;
     }
     record = &flows->records[slot];

@@ -29,7 +29,7 @@ static_assert(sizeof(struct flow_key) == 68, "flow_key has no holes: it is hashe
 struct flow_record {
     struct flow_key key;
     uint32_t older, newer; /* list by last touch */
-    uint32_t used;
+    uint32_t used, hash;
     uint64_t count, bytes_in, bytes_out;                /* since the record exists */
     uint64_t told_count, told_bytes_in, told_bytes_out; /* of these: given out by flows_take */
     int64_t time_ms;                                    /* newest, CLOCK_REALTIME */
