@@ -225,7 +225,6 @@ def test_policy_in_several_files(estate, port):
     extra = json.dumps({"APIVersion": 1, "data": {"networkrulesetpolicies": [
         {**out("more", W, D, f"tcp/{port}"), "namespace": "/shop"}]}})
     enforcer.write_policy(extra, "more.yaml")
-    enforcer.text = None
     wait_for(lambda: tcp(estate, port, timeout=300).ok, what="second file in force")
     (enforcer.directory / "policy.d" / "more.yaml").unlink()
     wait_for(lambda: tcp(estate, port, timeout=300).error == "EPERM", what="its rules are gone")

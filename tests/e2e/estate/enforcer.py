@@ -66,7 +66,8 @@ class Enforcer:
     def write_policy(self, text, name="policy.yaml"):
         """Complete or not at all, as a good administrator's tool does it."""
         self._replace(self.directory / "policy.d" / name, text)
-        self.text = text
+        if name == "policy.yaml":
+            self.text = text
 
     def write_peer(self, number, description):
         self._replace(self.directory / "peers.d" / f"{number}.yaml", description)
