@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The control socket's protocol (docs/formats/control.md): one JSON object on one line asks, one
+ * The control socket's protocol (docs/operator/control-socket.md): one JSON object on one line asks, one
  * JSON object per line answers. Parsing is pure: bytes in, request or error out.
  */
 

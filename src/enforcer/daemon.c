@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "enforcer/enforcer.h"
@@ -312,7 +311,6 @@ int enforcer_run(const struct options *options)
     int r;
 
     signal(SIGPIPE, SIG_IGN);
-    umask(022);
     r = daemon_new(options, &daemon);
     if (r < 0)
         r = fail(ENFORCER_FAILED, error_text(r));

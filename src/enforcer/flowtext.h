@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Flow records as JSON (docs/formats, interfaces: `bulkhead enforcer flows`). Written straight into
+ * Flow records as JSON (docs/operator/control-socket.md). Written straight into
  * a buffer, since this is the one answer that can be asked for 20,000 times a second.
  */
 
