@@ -58,6 +58,8 @@ struct packet {
     __u8 first_fragment; /* a fragment that begins the datagram */
     __u8 later_fragment; /* its offset in units of 8 bytes, at most 255; 0: not one */
     __u8 pad[3];
+    __u32 address_class; /* of `remote`, and enum abi_address_flags: packet_address() */
+    __u32 address_flags;
 };
 
 enum parse_result { PARSE_OK = 0, PARSE_BAD = 1, PARSE_NOT_IP = 2 };
@@ -294,6 +296,15 @@ static __always_inline struct address_info address_lookup(const void *remote)
         info.flags = found->flags;
     }
     return info;
+}
+
+/* Look the remote address up once; everything that judges the packet uses the result. */
+static __always_inline void packet_address(struct packet *p)
+{
+    struct address_info info = address_lookup(p->remote);
+
+    p->address_class = info.address_class;
+    p->address_flags = info.flags;
 }
 
 static __always_inline int interface_excluded(const struct abi_control *c, __u32 ifindex)

@@ -85,8 +85,10 @@ static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remot
     d.direction = ABI_OUT;
     d.port = port;
     decide(&d);
-    if (d.action == ABI_ALLOW || (target && identity_could_help(&d)))
+    if (d.action == ABI_ALLOW || (target && identity_could_help(&d))) {
+        st->judged = c->generation;
         return PASS;
+    }
     if (target && listener_may_be_self(ctx, remote, port, st->pu)) {
         st->flags |= ABI_SOCKET_MAYBE_SELF;
         return PASS;

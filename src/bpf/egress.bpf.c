@@ -41,15 +41,15 @@ static __subprog int listener_is_self(struct __sk_buff *skb, const struct packet
 }
 
 /* SYN: as its socket's PU, whoever called connect(); certain rejects that got around connect(). */
-static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, const struct packet *p,
+static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *p,
                                  struct abi_socket *st, const struct abi_control *c)
 {
-    struct address_info info = address_lookup(p->remote);
     struct decision d;
     __u32 pu = st->pu;
 
     if (st->cgroup != bpf_sk_cgroup_id(sk)) {
         st->cgroup = 0;
+        st->judged = 0;
         socket_refresh(skb, sk, st, c);
         if (st->pu == ABI_PU_NONE)
             return socket_exempt(st, c);
@@ -59,12 +59,12 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, cons
             return DROP;
         }
     }
-    if (info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (st->judged == c->generation && !(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES))
+        return PASS; /* connect() has done it */
+    packet_address(p);
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return socket_exempt(st, c);
-    if (st->judged == c->generation)
-        return PASS;
     decision_for(&d, st, p, ABI_OUT, 0);
-    d.address_class = info.address_class;
     decide(&d);
     if (d.action == ABI_REJECT &&
         !(st->flags & ABI_SOCKET_MAYBE_SELF && listener_is_self(skb, p, st->pu, c)) &&
@@ -85,6 +85,8 @@ static __subprog int tcp_egress(struct __sk_buff *skb, struct bpf_sock *sk, stru
 
     if (state == 10)
         return PASS; /* SYN-ACKs: their SYN was judged */
+    if (st && st->phase == ABI_PHASE_ACCEPTED && st->judged == c->generation)
+        return PASS; /* the peer is not known yet to have our proof */
     if (parse(skb, &p, 0) != PARSE_OK || p.protocol != PROTO_TCP) {
         count(ABI_COUNTER_HEADER);
         return DROP;
@@ -100,10 +102,11 @@ static __subprog int tcp_egress(struct __sk_buff *skb, struct bpf_sock *sk, stru
     socket_refresh(skb, sk, st, c);
     if (st->pu == ABI_PU_NONE)
         return socket_exempt(st, c);
+    if (state == 2 && st->phase != ABI_PHASE_EXISTING && st->phase != ABI_PHASE_REJECTED)
+        return opener_syn(skb, sk, &p, st, c);
+    packet_address(&p);
     if (st->phase == ABI_PHASE_EXISTING || st->phase == ABI_PHASE_REJECTED)
         return connection_packet(skb, st, &p, c, 0);
-    if (state == 2)
-        return opener_syn(skb, sk, &p, st, c);
     if (state == 3)
         return PASS;
     switch (st->phase) {
@@ -127,7 +130,6 @@ static __always_inline int kernel_answer(const struct packet *p, struct bpf_sock
 static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
                                       struct abi_socket *st, const struct abi_control *c)
 {
-    struct address_info info;
     struct decision d;
     struct packet p;
 
@@ -147,14 +149,14 @@ static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
         count(ABI_COUNTER_HEADER);
         return DROP;
     }
-    info = address_lookup(p.remote);
-    if (always_allowed(&p) || info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    packet_address(&p);
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return PASS;
     if (kernel_answer(&p, sk))
         return PASS;
     d.pu = st->pu;
     d.identity = 0;
-    d.address_class = info.address_class;
+    d.address_class = p.address_class;
     d.protocol = p.protocol;
     d.direction = ABI_OUT;
     d.port = datagram_port(&p, ABI_OUT);

@@ -55,62 +55,67 @@ static __always_inline void pending_fill(struct pending *pd, const struct packet
     pd->peer_identity = 0;
 }
 
-/* @return the key slot for what a SYN claims, or -reason */
-static __subprog int listener_claim_slot(const struct packet *p, const struct found_option *o)
+/*
+ * What a SYN claims is checked as far as that goes, and kept for its SYN-ACK.
+ * @return ABI_REASON_NONE, or why it is refused
+ */
+static __subprog __u32 listener_claim(const struct packet *p, const struct found_option *o,
+                                      struct abi_socket *st, struct pending *pd)
 {
     struct abi_peer_keys *keys;
     __u16 epoch = bpf_ntohs((__u16)(o->tail >> 16));
 
     if ((o->tail & 0xff) != ABI_WIRE_VERSION)
-        return -ABI_REASON_OPTION_INVALID;
+        return ABI_REASON_OPTION_INVALID;
     keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
     if (!keys)
-        return -ABI_REASON_PEER_MISS;
+        return ABI_REASON_PEER_MISS;
     if (!binding_known(o->enforcer, o->identity))
-        return -ABI_REASON_IDENTITY_UNKNOWN;
+        return ABI_REASON_IDENTITY_UNKNOWN;
     /* Data would be read before anything is proven; a cookie makes a child at once; and the answer to
      * a request for one leaves no room for our proof. The opener's next SYN is a plain one. */
     if (p->payload || o->fast_open)
-        return -ABI_REASON_SYN_DATA;
-    if (keys->key[0].valid && keys->key[0].peer_epoch == epoch)
-        return 0;
-    if (keys->key[1].valid && keys->key[1].peer_epoch == epoch)
-        return 1;
-    return -ABI_REASON_EPOCH;
-}
-
-/* A SYN with the option: who it claims to be is checked as far as that goes; nothing is trusted yet. */
-static __subprog int listener_syn_claim(const struct packet *p, const struct found_option *o,
-                                        struct abi_socket *st, const struct abi_control *c,
-                                        struct pending *pd)
-{
-    struct abi_peer_keys *keys;
-    struct decision d;
-    int slot = listener_claim_slot(p, o);
-
-    decision_for(&d, st, p, ABI_IN, o->identity);
-    d.address_class = address_lookup(p->remote).address_class;
-    d.policy = 0;
-    d.no_log = 0;
-    if (slot >= 0) {
-        decide_peer(&d, c, st, o->enforcer);
-        if (d.action != ABI_ALLOW)
-            slot = -ABI_REASON_POLICY;
+        return ABI_REASON_SYN_DATA;
+    if (keys->key[0].valid && keys->key[0].peer_epoch == epoch) {
+        pd->handshake.k0 = keys->key[0].k0;
+        pd->handshake.k1 = keys->key[0].k1;
+        pd->handshake.own_epoch = keys->key[0].own_epoch;
+    } else if (keys->key[1].valid && keys->key[1].peer_epoch == epoch) {
+        pd->handshake.k0 = keys->key[1].k0;
+        pd->handshake.k1 = keys->key[1].k1;
+        pd->handshake.own_epoch = keys->key[1].own_epoch;
+    } else {
+        return ABI_REASON_EPOCH;
     }
-    keys = bpf_map_lookup_elem(&peer_keys, &o->enforcer);
-    if (slot < 0 || !keys) {
-        claim_remember(p, p->seq);
-        return refuse(p, &d, o->enforcer, slot < 0 ? -slot : ABI_REASON_PEER_MISS, 0);
-    }
-    pending_fill(pd, p, PENDING_SYN, &d, c);
-    pd->handshake.k0 = slot ? keys->key[1].k0 : keys->key[0].k0;
-    pd->handshake.k1 = slot ? keys->key[1].k1 : keys->key[0].k1;
-    pd->handshake.own_epoch = slot ? keys->key[1].own_epoch : keys->key[0].own_epoch;
-    pd->handshake.peer_epoch = slot ? keys->key[1].peer_epoch : keys->key[0].peer_epoch;
+    pd->handshake.peer_epoch = epoch;
     pd->handshake.peer_enforcer = o->enforcer;
     pd->handshake.peer_identity = o->identity;
     pd->handshake.identity = pu_identity(st->pu);
     pd->handshake.isn_remote = p->seq;
+    return ABI_REASON_NONE;
+}
+
+/* A SYN with the option: nothing is trusted yet, but a certain reject ends here. */
+static __subprog int listener_syn_claim(const struct packet *p, const struct found_option *o,
+                                        struct abi_socket *st, const struct abi_control *c,
+                                        struct pending *pd)
+{
+    struct decision d;
+    __u32 reason = listener_claim(p, o, st, pd);
+
+    decision_for(&d, st, p, ABI_IN, o->identity);
+    d.policy = 0;
+    d.no_log = 0;
+    if (reason == ABI_REASON_NONE) {
+        decide_peer(&d, c, st, o->enforcer);
+        if (d.action != ABI_ALLOW)
+            reason = ABI_REASON_POLICY;
+    }
+    if (reason != ABI_REASON_NONE) {
+        claim_remember(p, p->seq);
+        return refuse(p, &d, o->enforcer, reason, 0);
+    }
+    pending_fill(pd, p, PENDING_SYN, &d, c);
     return PASS;
 }
 
@@ -123,7 +128,6 @@ static __subprog int listener_by_address(const struct packet *p, struct abi_sock
     struct decision d;
 
     decision_for(&d, st, p, ABI_IN, 0);
-    d.address_class = address_lookup(p->remote).address_class;
     claim_key_fill(&key, p, isn);
     if (bpf_map_lookup_elem(&claims, &key)) {
         d.policy = 0;
@@ -174,7 +178,6 @@ static __subprog int listener_proof(const struct packet *p, const struct found_o
     __u32 reason = listener_verify(p, o, st, c);
 
     decision_for(&d, st, p, ABI_IN, o->identity);
-    d.address_class = address_lookup(p->remote).address_class;
     d.policy = 0;
     d.no_log = 0;
     if (reason == ABI_REASON_NONE) {
@@ -200,7 +203,6 @@ static __subprog int listener_malformed(const struct packet *p, struct abi_socke
     struct decision d;
 
     decision_for(&d, st, p, ABI_IN, 0);
-    d.address_class = address_lookup(p->remote).address_class;
     d.policy = 0;
     d.no_log = 0;
     if (reason == ABI_REASON_OPTION_INVALID)
@@ -232,7 +234,7 @@ static __subprog int listener_packet(struct __sk_buff *skb, const struct packet 
     if (p->tcp_flags & TCP_RST)
         return PASS;
     if (interface_excluded(c, skb->ifindex) ||
-        address_lookup(p->remote).flags & ABI_ADDRESS_EXCLUDED)
+        p->address_flags & ABI_ADDRESS_EXCLUDED)
         return pending_exempt(pd, p, c);
     if (!syn && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_ACK)
         return listener_malformed(p, st, ABI_REASON_NO_CONNECTION);
@@ -311,14 +313,12 @@ static __subprog int opener_accept(const struct packet *p, struct abi_socket *st
 static __subprog int opener_by_address(struct __sk_buff *skb, const struct packet *p,
                                         struct abi_socket *st, const struct abi_control *c)
 {
-    struct address_info info = address_lookup(p->remote);
     struct decision d;
     __u8 reason = ABI_REASON_NONE;
 
-    if (info.flags & ABI_ADDRESS_EXCLUDED)
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED)
         return socket_exempt(st, c);
-    d.address_class = info.address_class;
-    if (st->flags & ABI_SOCKET_OPTION_SENT && info.flags & ABI_ADDRESS_PEER) {
+    if (st->flags & ABI_SOCKET_OPTION_SENT && p->address_flags & ABI_ADDRESS_PEER) {
         count(ABI_COUNTER_IDENTITY_STRIPPED);
         reason = ABI_REASON_STRIPPED;
     } else if (st->flags & ABI_SOCKET_FALLBACK) {
@@ -374,7 +374,6 @@ static __subprog int opener_proof(struct __sk_buff *skb, const struct packet *p,
     __u32 reason = opener_verify(p, o, st, c);
 
     decision_for(&d, st, p, ABI_OUT, o->identity);
-    d.address_class = address_lookup(p->remote).address_class;
     d.policy = 0;
     d.no_log = 0;
     if (reason != ABI_REASON_NONE)
@@ -398,7 +397,6 @@ static __subprog int opener_crossed(struct __sk_buff *skb, const struct packet *
     struct decision d;
 
     st->flags |= ABI_SOCKET_SIMULTANEOUS;
-    d.address_class = address_lookup(p->remote).address_class;
     if (o->present) {
         st->flags |= ABI_SOCKET_PEER_CLAIMED;
         st->peer_enforcer = o->enforcer;
@@ -416,7 +414,6 @@ static __subprog int opener_malformed(const struct packet *p, struct abi_socket 
     struct decision d;
 
     decision_for(&d, st, p, ABI_OUT, 0);
-    d.address_class = 0;
     d.policy = 0;
     d.no_log = 0;
     return refuse(p, &d, 0, ABI_REASON_OPTION_INVALID, 0);
@@ -479,6 +476,7 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
     socket_refresh(skb, sk, st, c);
     if (st->pu == ABI_PU_NONE)
         return socket_exempt(st, c);
+    packet_address(&p);
     if (state == 10) {
         st->phase = ABI_PHASE_LISTEN;
         st->generation = 0;
@@ -502,7 +500,6 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
 static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk,
                                        struct abi_socket *st, const struct abi_control *c)
 {
-    struct address_info info;
     struct decision d;
     struct packet p;
 
@@ -522,8 +519,8 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
         count(ABI_COUNTER_HEADER);
         return DROP;
     }
-    info = address_lookup(p.remote);
-    if (always_allowed(&p) || info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    packet_address(&p);
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p, st->pu)) {
         count(ABI_COUNTER_ICMP_RELATED);
@@ -531,7 +528,7 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
     }
     d.pu = st->pu;
     d.identity = 0;
-    d.address_class = info.address_class;
+    d.address_class = p.address_class;
     d.protocol = p.protocol;
     d.direction = ABI_IN;
     d.port = datagram_port(&p, ABI_IN);

@@ -218,8 +218,7 @@ static __subprog int connecting(struct bpf_sock_ops *ctx, struct abi_control *c)
         st->pu = ABI_PU_NONE;
     }
     if (st->flags & ABI_SOCKET_TARGET)
-        bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
-                                           BPF_SOCK_OPS_STATE_CB_FLAG);
+        bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
     else
         bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
     return 0;

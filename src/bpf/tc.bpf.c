@@ -44,7 +44,7 @@ static __always_inline void decision_host(struct decision *d, const struct abi_c
 {
     d->pu = c->host_pu;
     d->identity = 0;
-    d->address_class = address_lookup(p->remote).address_class;
+    d->address_class = p->address_class;
     d->protocol = p->protocol;
     d->direction = direction;
     d->port = datagram_port(p, direction);
@@ -72,6 +72,10 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
 
     if (parsed == PARSE_NOT_IP)
         return TC_PASS;
+    if (parsed == PARSE_OK && !(p.first_fragment | p.later_fragment) &&
+        (p.protocol == PROTO_TCP || p.protocol == PROTO_UDP))
+        return TC_PASS;
+    packet_address(&p);
     if (fragment_refused(&p, parsed)) {
         decision_host(&d, c, &p, ABI_IN);
         refuse(&p, &d, 0, ABI_REASON_FRAGMENT, 0);
@@ -86,7 +90,7 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     if (raw && *raw && p.protocol != PROTO_ICMP && p.protocol != PROTO_ICMP6)
         return TC_PASS;
     if (interface_excluded(c, skb->ifindex) ||
-        address_lookup(p.remote).flags & ABI_ADDRESS_EXCLUDED ||
+        p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))
         return TC_PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p, ABI_PU_NONE)) {
@@ -137,8 +141,8 @@ static __subprog int host_egress(struct __sk_buff *skb, const struct abi_control
     } else if (!closed_port_udp(skb, &p)) {
         return TC_PASS;
     }
-    if (interface_excluded(c, skb->ifindex) ||
-        address_lookup(p.remote).flags & ABI_ADDRESS_EXCLUDED ||
+    packet_address(&p);
+    if (interface_excluded(c, skb->ifindex) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))
         return TC_PASS;
     decision_host(&d, c, &p, ABI_IN);

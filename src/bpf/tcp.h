@@ -19,6 +19,7 @@ static __always_inline void decision_for(struct decision *d, const struct abi_so
 {
     d->pu = st->pu;
     d->identity = identity;
+    d->address_class = p->address_class;
     d->protocol = PROTO_TCP;
     d->direction = direction;
     d->port = direction == ABI_OUT ? p->remote_port : p->local_port;
@@ -79,7 +80,6 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
 
     for (direction = ABI_IN; direction <= ABI_OUT; direction++) {
         decision_for(&d, st, p, direction, 0);
-        d.address_class = address_lookup(p->remote).address_class;
         decide(&d);
         if (d.action == ABI_REJECT && d.rule != ABI_RULE_NONE) {
             st->direction = direction;
@@ -95,14 +95,12 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
 static __subprog int connection_rejudge(struct __sk_buff *skb, struct abi_socket *st,
                                          const struct packet *p, const struct abi_control *c)
 {
-    struct address_info info = address_lookup(p->remote);
     struct decision d;
 
-    if (info.flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return socket_exempt(st, c);
     count(ABI_COUNTER_REJUDGED);
     decision_for(&d, st, p, st->direction, st->peer_identity);
-    d.address_class = info.address_class;
     decide_peer(&d, c, st, st->peer_enforcer);
     if (d.action == ABI_ALLOW && st->flags & ABI_SOCKET_SIMULTANEOUS) {
         decision_for(&d, st, p, ABI_IN, st->peer_identity);
