@@ -20,3 +20,15 @@ int empty_egress(struct __sk_buff *skb)
 {
     return 1;
 }
+
+SEC("sockops")
+int empty_sockops(struct bpf_sock_ops *ctx)
+{
+    return 1;
+}
+
+SEC("cgroup/connect4")
+int empty_connect4(struct bpf_sock_addr *ctx)
+{
+    return 1;
+}

@@ -19,6 +19,29 @@ def strangers(count):
     return [str(ipaddress.ip_address(base + i)) for i in range(count)]
 
 
+class Empty(Mode):
+    """The price of the hooks themselves: no program of ours could cost less."""
+
+    name = "empty"
+    title = "programs that only return, on cgroup_skb, sock_ops and connect4"
+    PROGRAMS = ("empty_ingress", "empty_egress", "empty_sockops", "empty_connect4")
+
+    def __init__(self):
+        self.holder = None
+
+    def on(self, world):
+        programs = [f"{name}={host.cgroup}" for name in self.PROGRAMS for host in world.hosts()]
+        self.holder = world.lab.start(world.lab.tool("bpfbench"), "hold", world.lab.tool("empty.bpf.o"), *programs,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.holder.stdout.readline().strip() != "ready":
+            raise BenchError("the empty program was not attached")
+
+    def off(self, world):
+        if self.holder:
+            world.lab.stop(self.holder)
+        self.holder = None
+
+
 class Nftables(Mode):
     """A host firewall as people write it: replies by conntrack, then rules, then drop."""
 

@@ -23,25 +23,6 @@ SLICE_US = 3000
 INGRESS, EGRESS, SCHED_CLS = 0, 1, 3  # enum bpf_attach_type, enum bpf_prog_type
 
 
-class Empty(pairs.Mode):
-    name = "empty"
-
-    def __init__(self):
-        self.holder = None
-
-    def on(self, world):
-        programs = [f"{name}={host.cgroup}" for name in ("empty_ingress", "empty_egress") for host in world.hosts()]
-        self.holder = world.lab.start(world.lab.tool("bpfbench"), "hold", world.lab.tool("empty.bpf.o"), *programs,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if self.holder.stdout.readline().strip() != "ready":
-            raise BenchError("the empty program was not attached")
-
-    def off(self, world):
-        if self.holder:
-            world.lab.stop(self.holder)
-        self.holder = None
-
-
 class Stats:
     """Run time and count of the programs of one world."""
 
@@ -107,7 +88,7 @@ def packet_cost(lab, settings):
     pairs_n = settings.pick(15, 7)
     milliseconds = settings.pick(200, 60)
     sides = []
-    for name, mode in (("pa", modes.Bulkhead()), ("pb", Empty())):
+    for name, mode in (("pa", modes.Bulkhead()), ("pb", modes.Empty())):
         world = World(lab, name, settings.cpu, settings.realtime)
         sides.append((mode, world))
     started = []
@@ -169,7 +150,8 @@ def spread(value):
 
 
 def ratios(lab, settings, progress):
-    candidates = [pairs.Mode(), modes.Bulkhead(), modes.NftLinear(), modes.NftSet(), modes.Nfqueue()]
+    rivals = [modes.NftLinear(), modes.NftSet(), modes.Nfqueue()]
+    candidates = [pairs.Mode(), modes.Bulkhead(), modes.Empty(), *rivals]
     worlds = [World(lab, f"r{i}", settings.cpu, settings.realtime) for i in range(len(candidates))]
     result = pairs.compare(worlds, candidates, list(TITLES), settings.pick(15, 7), settings.pick(40, 15), SLICE_US, progress)
     rows = []
@@ -181,7 +163,9 @@ def ratios(lab, settings, progress):
         ours = values["bulkhead"]
         rows.append(at_least(f"{title}, Bulkhead / none", RATIO_MIN[kind], ours["ratio"], "", spread(ours),
                              note=f"none: {rate:.4g} {unit}", data=ours))
-        for mode in candidates[2:]:
+        empty = values["empty"]
+        rows.append(Row(f"{title}, empty programs / none", "", empty["ratio"], "", None, spread(empty), modes.Empty.title, empty))
+        for mode in rivals:
             value = values[mode.name]
             rows.append(Row(f"{title}, {mode.name} / none", "", value["ratio"], "", None, spread(value), mode.title, value))
             ahead = [ours_block / other for ours_block, other in zip(ours["blocks"], value["blocks"])]
