@@ -66,18 +66,21 @@ struct abi_control {
     __u32 enforcer_id;
     __u32 epoch;         /* of our own key pair */
     __u32 root_level;    /* level of the enforced cgroup in cgroup v2, 0 = root */
-    __u32 pad;
+    __u32 bank;          /* 0 or 1: which policies of `pus` and which address trie are in force */
 };
 
 /* ---- Processing units ---------------------------------------------------------------------- */
 
 /* pu_by_cgroup: cgroup id (u64) → index in pus (u32). pus: array of this. */
+/*
+ * Policies and addresses exist twice. The next ones are written into the bank that is not in force;
+ * one write of `control` then switches all PUs and all addresses together.
+ */
+#define ABI_BANKS 2
 struct abi_pu {
     __u32 identity; /* 0: none */
-    __u32 policy;   /* number of the active policy version; 0: none, then defaults decide */
-    __u8 defaults[2]; /* enum abi_action by direction */
-    __u8 used;
-    __u8 pad[5];
+    __u32 policy[ABI_BANKS];      /* number of the policy version; 0: none, then defaults decide */
+    __u8 defaults[ABI_BANKS][2]; /* enum abi_action by direction */
 };
 
 /* ---- Policy -------------------------------------------------------------------------------- */
@@ -129,7 +132,7 @@ struct abi_verdict {
     __u32 id_rule, id_observed_rule;
 };
 
-/* addresses: LPM → struct abi_address */
+/* addresses_0, addresses_1 (by bank): LPM → struct abi_address */
 struct abi_address_key {
     __u32 prefixlen;
     __u8 addr[16];

@@ -280,7 +280,8 @@ struct address_info {
     __u32 flags;
 };
 
-static __always_inline struct address_info address_lookup(const void *remote)
+static __always_inline struct address_info address_lookup(const struct abi_control *c,
+                                                          const void *remote)
 {
     struct abi_address_key key;
     struct address_info info;
@@ -290,7 +291,10 @@ static __always_inline struct address_info address_lookup(const void *remote)
     info.flags = 0;
     key.prefixlen = 128;
     address_copy(key.addr, remote);
-    found = bpf_map_lookup_elem(&addresses, &key);
+    if (c->bank)
+        found = bpf_map_lookup_elem(&addresses_1, &key);
+    else
+        found = bpf_map_lookup_elem(&addresses_0, &key);
     if (found) {
         info.address_class = found->address_class;
         info.flags = found->flags;
@@ -299,9 +303,9 @@ static __always_inline struct address_info address_lookup(const void *remote)
 }
 
 /* Look the remote address up once; everything that judges the packet uses the result. */
-static __always_inline void packet_address(struct packet *p)
+static __always_inline void packet_address(const struct abi_control *c, struct packet *p)
 {
-    struct address_info info = address_lookup(p->remote);
+    struct address_info info = address_lookup(c, p->remote);
 
     p->address_class = info.address_class;
     p->address_flags = info.flags;

@@ -69,7 +69,7 @@ static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remot
     st->pu = pu_of_current(c);
     st->pu_generation = c->pu_generation;
     st->cgroup = bpf_get_current_cgroup_id();
-    info = address_lookup(remote);
+    info = address_lookup(c, remote);
     if (st->pu == ABI_PU_NONE || info.flags & ABI_ADDRESS_EXCLUDED)
         return PASS; /* egress sees the packet and the socket's own cgroup */
     target = info.flags & ABI_ADDRESS_TARGET && c->flags & ABI_CONTROL_IDENTITY &&

@@ -97,21 +97,24 @@ static __always_inline void decision_observe(struct decision *d, __u8 action, __
 /* Fills the out part. Same order as policy_compiled_decide(). */
 static __subprog int decide(struct decision *d)
 {
+    struct abi_control *c = control_get();
     struct abi_verdict *v;
     struct abi_pu *pu;
+    __u32 policy;
 
     d->action = d->observed = ABI_NONE;
     d->no_log = d->address_rejects = 0;
     d->rule = d->observed_rule = ABI_RULE_NONE;
     d->policy = 0;
     pu = bpf_map_lookup_elem(&pus, &d->pu);
-    if (!pu) {
+    if (!pu || !c) {
         d->action = ABI_REJECT;
         return 0;
     }
-    d->policy = pu->policy;
+    policy = c->bank ? pu->policy[1] : pu->policy[0];
+    d->policy = policy;
     if (d->identity) {
-        v = verdict_lookup(pu->policy, d->direction, ABI_PEER_IDENTITY, d->identity, d->protocol,
+        v = verdict_lookup(policy, d->direction, ABI_PEER_IDENTITY, d->identity, d->protocol,
                            d->port);
         if (v) {
             decision_join(d, v->action, v->rule, !!(v->flags & ABI_VERDICT_NO_LOG));
@@ -119,7 +122,7 @@ static __subprog int decide(struct decision *d)
         }
     }
     if (d->address_class) {
-        v = verdict_lookup(pu->policy, d->direction, ABI_PEER_ADDRESS, d->address_class, d->protocol,
+        v = verdict_lookup(policy, d->direction, ABI_PEER_ADDRESS, d->address_class, d->protocol,
                            d->port);
         if (v) {
             d->address_rejects = v->id_action == ABI_REJECT;
@@ -133,7 +136,7 @@ static __subprog int decide(struct decision *d)
         }
     }
     if (d->action == ABI_NONE)
-        d->action = pu->defaults[d->direction & 1];
+        d->action = pu->defaults[c->bank & 1][d->direction & 1];
     if (d->action != ABI_ALLOW)
         d->action = ABI_REJECT;
     return 0;

@@ -74,7 +74,9 @@ MAP(BPF_MAP_TYPE_HASH, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_range_key, struct abi_verdict, ABI_VERDICTS_MAX,
     BPF_F_NO_PREALLOC, verdict_ranges);
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
-    BPF_F_NO_PREALLOC, addresses);
+    BPF_F_NO_PREALLOC, addresses_0);
+MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
+    BPF_F_NO_PREALLOC, addresses_1);
 MAP(BPF_MAP_TYPE_HASH, __u32, struct abi_peer_keys, ABI_PEER_KEYS_MAX, BPF_F_NO_PREALLOC, peer_keys);
 MAP(BPF_MAP_TYPE_HASH, struct abi_binding_key, __u8, ABI_BINDINGS_MAX, BPF_F_NO_PREALLOC, bindings);
 MAP(BPF_MAP_TYPE_HASH, __u32, __u8, ABI_IFACES_MAX, 0, excluded_ifaces);

@@ -161,38 +161,45 @@ static int item_compare(const struct address_item *a, const struct address_item 
     return r ? r : (int)a->key.prefixlen - (int)b->key.prefixlen;
 }
 
-/* Write what is new or other, then remove what is gone: both lists are sorted. */
-static int items_write(struct datapath *dp, const struct address_item *items, size_t n)
+int addresses_fd(const struct datapath *dp, uint32_t bank)
 {
-    int fd = bpf_map__fd(dp->skeleton->maps.addresses), r;
-    size_t i = 0, j = 0;
+    return bpf_map__fd(bank ? dp->skeleton->maps.addresses_1 : dp->skeleton->maps.addresses_0);
+}
+
+/* Write what is new or other, then remove what is gone: both lists are sorted. */
+static int items_write(struct datapath *dp, const struct address_item *items, size_t n, uint32_t bank)
+{
+    const struct address_item *old = dp->addresses[bank];
+    size_t n_old = dp->n_addresses[bank], i = 0, j = 0;
+    int fd = addresses_fd(dp, bank), r;
 
     while (i < n) {
-        int c = j < dp->n_addresses ? item_compare(&items[i], &dp->addresses[j]) : -1;
+        int c = j < n_old ? item_compare(&items[i], &old[j]) : -1;
 
         if (c > 0) {
             j++;
             continue;
         }
-        if (c < 0 || memcmp(&items[i].value, &dp->addresses[j].value, sizeof(items[i].value)) != 0)
+        if (c < 0 || memcmp(&items[i].value, &old[j].value, sizeof(items[i].value)) != 0)
             if (bpf_map_update_elem(fd, &items[i].key, &items[i].value, BPF_ANY) < 0)
                 return -errno;
         j += c == 0;
         i++;
     }
-    for (i = 0, j = 0; j < dp->n_addresses; j++) {
-        while (i < n && item_compare(&items[i], &dp->addresses[j]) < 0)
+    for (i = 0, j = 0; j < n_old; j++) {
+        while (i < n && item_compare(&items[i], &old[j]) < 0)
             i++;
-        if (i < n && item_compare(&items[i], &dp->addresses[j]) == 0)
+        if (i < n && item_compare(&items[i], &old[j]) == 0)
             continue;
-        r = map_delete(fd, &dp->addresses[j].key, 1, sizeof(dp->addresses[j].key));
+        r = map_delete(fd, &old[j].key, 1, sizeof(old[j].key));
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled)
+/* Make the trie of a bank hold just what `compiled` and the configuration say. */
+int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled, uint32_t bank)
 {
     struct marks marks = {0};
     _cleanup_free_ struct address_item *items = NULL;
@@ -206,12 +213,12 @@ int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled)
     }
     free(marks.items);
     if (r == 0)
-        r = items_write(dp, items, n);
+        r = items_write(dp, items, n, bank);
     if (r < 0)
         return r;
-    free(dp->addresses);
-    dp->addresses = TAKE_PTR(items);
-    dp->n_addresses = n;
+    free(dp->addresses[bank]);
+    dp->addresses[bank] = TAKE_PTR(items);
+    dp->n_addresses[bank] = n;
     return 0;
 }
 
@@ -226,5 +233,6 @@ int datapath_peer_addresses_set(struct datapath *dp, const struct ip_prefix *add
     free(dp->peer_addresses);
     dp->peer_addresses = copy;
     dp->n_peer_addresses = n;
-    return addresses_sync(dp, dp->compiled);
+    /* before the first policy of this run the trie in force may be an earlier run's */
+    return dp->compiled ? addresses_sync(dp, dp->compiled, dp->control.bank) : 0;
 }

@@ -2,9 +2,9 @@
 
 /*
  * The switch from one policy to the next. Everything new is written under numbers that nothing refers
- * to yet; then each PU's entry is pointed at its new version in one write, and the generation is
- * bumped, so that every socket is judged again at its next packet. What is old goes a second later,
- * when no program can still be in the middle of it.
+ * to yet, and into the bank that is not in force; one write of `control` switches the bank and the
+ * generation for all PUs and addresses together, so that every socket is judged again at its next
+ * packet. What is old goes a second later, when no program can still be in the middle of it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,8 @@
 #include "internal.h"
 
 #include "bulkhead.skel.h"
+
+#define PURGE_ADDRESSES_MAX 65536
 
 struct peer_rows {
     struct abi_peer_key *keys;
@@ -147,17 +149,21 @@ static int pu_cgroup_delete(struct datapath *dp, uint64_t id)
     return map_delete(bpf_map__fd(dp->skeleton->maps.pu_by_cgroup), &id, 1, sizeof(id));
 }
 
-static int pu_value_write(struct datapath *dp, uint32_t index, const struct abi_pu *value)
+/* The entry of a PU with its policy in one bank; the other bank stays. */
+static int pu_value_write(struct datapath *dp, uint32_t index, uint32_t identity, uint32_t bank,
+                          uint32_t policy, const uint8_t defaults[2])
 {
-    struct pu_slot *slot = &dp->pus[index];
-    int r;
+    int fd = bpf_map__fd(dp->skeleton->maps.pus);
+    struct abi_pu value;
 
-    if (memcmp(&slot->value, value, sizeof(*value)) == 0)
-        return 0;
-    r = map_write(bpf_map__fd(dp->skeleton->maps.pus), &index, value, 1, sizeof(index), sizeof(*value));
-    if (r == 0)
-        slot->value = *value;
-    return r < 0 ? r : 1;
+    if (bpf_map_lookup_elem(fd, &index, &value) < 0)
+        return -errno;
+    value.identity = identity;
+    value.policy[bank] = policy;
+    memcpy(value.defaults[bank], defaults, 2);
+    if (bpf_map_update_elem(fd, &index, &value, BPF_ANY) < 0)
+        return -errno;
+    return 0;
 }
 
 static void pu_slot_clear(struct datapath *dp, uint32_t index)
@@ -263,47 +269,79 @@ static int pus_place(struct datapath *dp, const struct datapath_pu *pus, size_t 
     return 0;
 }
 
-/* Point every PU at its policy, then let the kernel know. This is the moment of the switch. */
-static int pus_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n,
-                      const struct policy_version *versions, enum model_action fallback,
-                      size_t *ret_missing)
+/* Every PU's policy, or the action of all of them while there is none, into a bank. */
+static int pus_write(struct datapath *dp, const struct datapath_pu *pus, size_t n,
+                     const struct policy_compiled *compiled, const struct policy_version *versions,
+                     enum model_action fallback, uint32_t bank)
 {
-    const struct policy_compiled *compiled = dp->compiled;
-    bool changed = false;
+    uint8_t defaults[2] = {(uint8_t)fallback, (uint8_t)fallback};
     size_t i;
-    int r;
+    int r = 0;
 
-    for (i = 0; i < n; i++) {
-        struct abi_pu value = {.identity = pus[i].identity, .used = 1};
-
+    for (i = 0; i < n && r == 0; i++) {
         if (versions) {
             const struct policy *policy = compiled->policies[pus[i].policy].policy;
 
-            value.policy = versions[pus[i].policy].version;
-            value.defaults[0] = (uint8_t)policy->defaults[0];
-            value.defaults[1] = (uint8_t)policy->defaults[1];
-        } else {
-            value.defaults[0] = value.defaults[1] = (uint8_t)fallback;
+            defaults[0] = (uint8_t)policy->defaults[0];
+            defaults[1] = (uint8_t)policy->defaults[1];
         }
-        if (pus[i].index >= ABI_PUS_MAX)
-            return -BULKHEAD_ETOOMANY;
-        r = pu_value_write(dp, pus[i].index, &value);
-        if (r < 0)
-            return r;
+        r = pu_value_write(dp, pus[i].index, pus[i].identity, bank,
+                           versions ? versions[pus[i].policy].version : 0, defaults);
+    }
+    return r;
+}
+
+/*
+ * The moment of the switch: one write of `control` puts the other bank in force. Then the cgroups,
+ * which only decide whose a socket is.
+ */
+static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n, size_t *ret_missing)
+{
+    bool changed = false;
+    int r;
+
+    dp->control.bank ^= 1;
+    generation_bump(dp, false);
+    r = control_write(dp);
+    if (r < 0) {
+        dp->control.bank ^= 1;
+        return r;
     }
     r = pus_place(dp, pus, n, &changed);
-    if (r < 0)
-        return r;
-    /* a slot that pu_place cleared has its value in the kernel still: remember it */
-    for (i = 0; i < n; i++)
-        bpf_map_lookup_elem(bpf_map__fd(dp->skeleton->maps.pus), &pus[i].index,
-                            &dp->pus[pus[i].index].value);
-    r = pu_cgroups_sync(dp, ret_missing);
-    if (r < 0)
-        return r;
-    generation_bump(dp, changed || r > 0);
+    if (r == 0)
+        r = pu_cgroups_sync(dp, ret_missing);
     dp->walked_at_ns = 0;
+    if (r < 0 || !(changed || r > 0))
+        return r;
+    generation_bump(dp, true);
     return control_write(dp);
+}
+
+static bool pus_valid(const struct datapath_pu *pus, size_t n, size_t n_policies)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (pus[i].index >= ABI_PUS_MAX || pus[i].policy >= n_policies)
+            return false;
+    return true;
+}
+
+/* The kernel has `compiled` now; what only the last one needed goes. */
+static void compiled_replace(struct datapath *dp, const struct policy_compiled *compiled,
+                             struct class_entry *classes, struct policy_version *versions)
+{
+    if (dp->compiled) {
+        versions_retire(dp, versions, compiled->n_policies);
+        classes_retire(dp, classes, compiled->n_classes);
+    }
+    dp->compiled = compiled;
+    free(dp->versions);
+    free(dp->classes);
+    dp->versions = versions;
+    dp->n_versions = compiled->n_policies;
+    dp->classes = classes;
+    dp->n_classes = compiled->n_classes;
 }
 
 int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
@@ -311,52 +349,46 @@ int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
 {
     _cleanup_free_ struct class_entry *classes = NULL;
     _cleanup_free_ struct policy_version *versions = NULL;
-    const struct policy_compiled *before = dp->compiled;
+    uint32_t next = dp->control.bank ^ 1;
     size_t i;
     int r;
 
     map_retired_collect(dp, now_ns() - RETIRE_AFTER_NS);
+    if (!pus_valid(pus, n_pus, compiled->n_policies))
+        return -EINVAL;
     versions = calloc(compiled->n_policies + 1, sizeof(*versions));
     if (!versions)
         return -ENOMEM;
-    for (i = 0; i < n_pus; i++)
-        if (pus[i].policy >= compiled->n_policies || pus[i].index >= ABI_PUS_MAX)
-            return -EINVAL;
     r = classes_sync(dp, compiled, &classes);
     for (i = 0; i < compiled->n_policies && r == 0; i++)
         r = version_write(dp, &compiled->policies[i], classes, &versions[i]);
     if (r == 0)
-        r = addresses_sync(dp, compiled);
+        r = addresses_sync(dp, compiled, next);
+    if (r == 0)
+        r = pus_write(dp, pus, n_pus, compiled, versions, MODEL_ACTION_NONE, next);
+    if (r == 0)
+        r = bank_switch(dp, pus, n_pus, ret_missing);
     if (r < 0)
         return r;
-    dp->compiled = compiled;
-    r = pus_switch(dp, pus, n_pus, versions, MODEL_ACTION_NONE, ret_missing);
-    if (r < 0) {
-        dp->compiled = before;
-        return r;
-    }
-    dp->compiled = before;
-    if (before) {
-        versions_retire(dp, versions, compiled->n_policies);
-        classes_retire(dp, classes, compiled->n_classes);
-    }
-    dp->compiled = compiled;
-    free(dp->versions);
-    free(dp->classes);
-    dp->versions = TAKE_PTR(versions);
-    dp->n_versions = compiled->n_policies;
-    dp->classes = TAKE_PTR(classes);
-    dp->n_classes = compiled->n_classes;
+    compiled_replace(dp, compiled, TAKE_PTR(classes), TAKE_PTR(versions));
     purge_stale(dp);
+    for (i = 0; i < n_pus; i++)
+        dp->pus[pus[i].index].identity = pus[i].identity;
     return 0;
 }
 
 int datapath_set_fallback(struct datapath *dp, enum model_action action, const struct datapath_pu *pus,
                           size_t n_pus)
 {
-    int r = addresses_sync(dp, dp->compiled);
+    uint32_t next = dp->control.bank ^ 1;
+    int r;
 
-    return r < 0 ? r : pus_switch(dp, pus, n_pus, NULL, action, NULL);
+    if (!pus_valid(pus, n_pus, SIZE_MAX))
+        return -EINVAL;
+    r = addresses_sync(dp, dp->compiled, next);
+    if (r == 0)
+        r = pus_write(dp, pus, n_pus, NULL, NULL, action, next);
+    return r < 0 ? r : bank_switch(dp, pus, n_pus, NULL);
 }
 
 uint32_t datapath_policy_version(const struct datapath *dp, size_t i)
@@ -378,6 +410,27 @@ int datapath_cgroups_sync(struct datapath *dp)
 
 /* ---- Adoption ------------------------------------------------------------------------------ */
 
+/* What an earlier run left in a trie and this one did not write. */
+static void purge_addresses(struct datapath *dp, uint32_t bank)
+{
+    int fd = addresses_fd(dp, bank);
+    struct abi_address_key key, *at = NULL, *stale;
+    size_t n = 0, i;
+
+    stale = calloc(PURGE_ADDRESSES_MAX, sizeof(*stale));
+    while (stale && n < PURGE_ADDRESSES_MAX && bpf_map_get_next_key(fd, at, &key) == 0) {
+        at = &key;
+        for (i = 0; i < dp->n_addresses[bank]; i++)
+            if (memcmp(&dp->addresses[bank][i].key, &key, sizeof(key)) == 0)
+                break;
+        if (i == dp->n_addresses[bank])
+            stale[n++] = key;
+    }
+    if (stale)
+        map_delete(fd, stale, n, sizeof(*stale));
+    free(stale);
+}
+
 /*
  * What an earlier run left: its numbers must not be used again, and its entries go once the first
  * policy of this run is in place. The PUs themselves stay as they are until then.
@@ -397,6 +450,7 @@ int pus_adopt(struct datapath *dp)
     dp->next_version = dp->purge_version = version + 1;
     dp->next_class = dp->purge_class = number + 1;
     dp->purge = true;
+    purge_addresses(dp, dp->control.bank ^ 1); /* not in force: ours to write */
     return 0;
 }
 
@@ -451,25 +505,6 @@ static void purge_cgroups(struct datapath *dp)
     map_delete(fd, stale, n, sizeof(stale[0]));
 }
 
-static void purge_addresses(struct datapath *dp)
-{
-    int fd = bpf_map__fd(dp->skeleton->maps.addresses);
-    struct abi_address_key key, *at = NULL, *stale;
-    size_t n = 0, i;
-
-    stale = calloc(65536, sizeof(*stale));
-    while (stale && n < 65536 && bpf_map_get_next_key(fd, at, &key) == 0) {
-        at = &key;
-        for (i = 0; i < dp->n_addresses; i++)
-            if (memcmp(&dp->addresses[i].key, &key, sizeof(key)) == 0)
-                break;
-        if (i == dp->n_addresses)
-            stale[n++] = key;
-    }
-    map_delete(fd, stale, n, sizeof(*stale));
-    free(stale);
-}
-
 void purge_stale(struct datapath *dp)
 {
     if (!dp->purge)
@@ -482,5 +517,5 @@ void purge_stale(struct datapath *dp)
     purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdict_ranges), sizeof(struct abi_range_key), 4,
               ABI_CLASS_NUMBER, dp->purge_class, true);
     purge_cgroups(dp);
-    purge_addresses(dp);
+    purge_addresses(dp, dp->control.bank ^ 1);
 }

@@ -56,7 +56,7 @@ struct pu_slot {
     bool used, host;
     char *cgroup; /* absolute below the mount */
     uint64_t cgroup_id; /* 0: not there */
-    struct abi_pu value;
+    uint32_t identity;
     size_t policy;
 };
 
@@ -112,8 +112,8 @@ struct datapath {
     struct pu_slot pus[ABI_PUS_MAX];
     uint32_t pus_end; /* highest used index + 1 */
 
-    struct address_item *addresses; /* sorted */
-    size_t n_addresses;
+    struct address_item *addresses[ABI_BANKS]; /* sorted; what each trie holds */
+    size_t n_addresses[ABI_BANKS];
 
     struct retired *retired;
 
@@ -144,7 +144,8 @@ int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
 void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t n_kept);
 
 /* addresses.c */
-int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled);
+int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled, uint32_t bank);
+int addresses_fd(const struct datapath *dp, uint32_t bank);
 
 /* apply.c */
 int pus_adopt(struct datapath *dp);

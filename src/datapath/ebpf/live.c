@@ -61,7 +61,7 @@ static bool socket_rejected(struct datapath *dp, const struct diag_socket *s, ui
         return decide_rejects(dp, s, pu, MODEL_DIRECTION_IN, 0, true) ||
                decide_rejects(dp, s, pu, MODEL_DIRECTION_OUT, 0, true);
     if (st->peer_identity && st->peer_enforcer == dp->control.enforcer_id &&
-        st->peer_identity == dp->pus[pu].value.identity)
+        st->peer_identity == dp->pus[pu].identity)
         return false;
     if (decide_rejects(dp, s, pu, (enum model_direction)st->direction, st->peer_identity, false))
         return true;

@@ -330,7 +330,7 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
     if (r == 0)
         r = control_start(dp, config, *ret_adopted);
     if (r == 0 && !*ret_adopted)
-        r = addresses_sync(dp, NULL);
+        r = addresses_sync(dp, NULL, dp->control.bank);
     if (r == 0)
         r = links_attach(dp);
     if (r == 0)
@@ -413,7 +413,8 @@ void datapath_free(struct datapath **datapath)
     free(dp->peer_addresses);
     free(dp->classes);
     free(dp->versions);
-    free(dp->addresses);
+    for (i = 0; i < ABI_BANKS; i++)
+        free(dp->addresses[i]);
     free(dp);
 }
 
