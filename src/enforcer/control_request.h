@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The control socket's protocol (docs/operator/control-socket.md): one JSON object on one line asks, one
- * JSON object per line answers. Parsing is pure: bytes in, request or error out.
+ * The control socket's protocol (docs/operator/control-socket.md): one JSON object on one line
+ * asks, one JSON object per line answers. Parsing is pure: bytes in, request or error out.
  */
 
 #include <stdbool.h>

@@ -47,6 +47,7 @@ int ruling_units(const struct units *units, struct datapath_pu **ret, size_t *re
 static size_t place_policy(struct ruling *ruling, struct policy *policy)
 {
     for (size_t i = 0; i < ruling->n_policies; i++) {
+        assert(ruling->policies[i] && policy);
         if (memcmp(ruling->policies[i]->fingerprint, policy->fingerprint,
                    sizeof(policy->fingerprint)) != 0)
             continue;

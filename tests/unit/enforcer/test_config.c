@@ -18,98 +18,97 @@ static int parse(const char *text, struct diagnostics *diagnostics, struct confi
     return config_parse("/etc/bulkhead/enforcer.yaml", text, strlen(text), diagnostics, ret);
 }
 
+static const struct {
+    const char *text, *problems;
+} wrong_rows[] = {
+    {"", "1:1 found nothing, expected one document with a map of settings"},
+    {"- a\n", "1:1 found a list, expected one document with a map of settings"},
+    {BASE "---\n" BASE, "1:1 found several documents, expected one document with a map of "
+                        "settings"},
+    {"{}", "1:1 found no 'namespace', expected this key\n"
+           "1:1 found no 'policy', expected this key"},
+    {"namespace: shop\npolicy: /p\n", "1:12 namespace: found 'shop', expected "},
+    {BASE "mode: console\n",
+     "3:7 mode: found 'console', expected standalone: this build has no Console yet"},
+    {BASE "mode: both\n", "3:7 mode: found 'both', expected standalone or console"},
+    {BASE "console: https://c:443\n",
+     "3:10 console: found 'https://c:443', expected nothing here: it counts only with mode: "
+     "console"},
+    {BASE "credentials: /c\nca: /d\n",
+     "3:14 credentials: found '/c', expected nothing here: it counts only with mode: console\n"
+     "4:5 ca: found '/d', expected nothing here: it counts only with mode: console"},
+    {"namespace: /shop\npolicy: ''\n",
+     "2:9 policy: found '', expected a file name of 1..4095 bytes"},
+    {BASE "cgroupRoot: here\n",
+     "3:13 cgroupRoot: found 'here', expected an absolute cgroup path such as /shop/web"},
+    {BASE "cgroupRoot: /a/../b\n",
+     "3:13 cgroupRoot: found '/a/../b', expected a path without '.' and '..'"},
+    {BASE "cgroupRoot: /a/\n", "3:13 cgroupRoot: found '/a/', expected a path without empty parts"},
+    {BASE "host: {tags: [app=a, app=a, '$name=x', b]}\n",
+     "3:22 host.tags[1]: found 'app=a', expected a tag that is not given twice\n"
+     "3:29 host.tags[2]: found '$name=x', expected a tag that does not start with '$': those "
+     "are made from the unit itself\n"
+     "3:40 host.tags[3]: found 'b', expected "},
+    {BASE "host: {tags: [[a=b]]}\n",
+     "3:15 host.tags[0]: found a list, expected a tag such as app=web"},
+    {BASE "discovery: {kubernetes: perhaps}\n",
+     "3:25 discovery.kubernetes: found 'perhaps', expected true, false or auto"},
+    {BASE "identity: {enforcerId: 0, key: /k}\n",
+     "3:24 identity.enforcerId: found '0', expected a number of 1..4294967295"},
+    {BASE "identity: {enforcerId: 4294967296, key: /k}\n",
+     "3:24 identity.enforcerId: found '4294967296', expected a number of 1..4294967295"},
+    {BASE "identity: {enforcerId: -1, key: ''}\n",
+     "3:24 identity.enforcerId: found '-1', expected a number of 1..4294967295\n"
+     "3:33 identity.key: found '', expected a file name of 1..4095 bytes"},
+    {BASE "peers: /peers\n",
+     "3:8 peers: found '/peers', expected identity beside it: without a key nothing can be "
+     "proven to peers"},
+    {BASE "processingUnits:\n  - {name: a, cgroup: /a}\n  - {name: a, cgroup: /a}\n",
+     "5:12 processingUnits[1].name: found 'a', expected a name that no other unit has\n"
+     "5:23 processingUnits[1].cgroup: found '/a', expected a cgroup that no other unit has"},
+    {BASE "processingUnits: [{name: '', cgroup: /}]\n",
+     "3:26 processingUnits[0].name: found '', expected a name of 1..256 bytes\n"
+     "3:38 processingUnits[0].cgroup: found '/', expected a cgroup below the root"},
+    {BASE "processingUnits: [{name: a, cgroup: /1/2/3/4/5/6/7/8/9/10/11/12/13}]\n",
+     "3:37 processingUnits[0].cgroup: found '/1/2/3/4/5/6/7/8/9/10/11/12/13', expected a "
+     "cgroup at most 12 levels below cgroupRoot"},
+    {BASE "processingUnits: [web]\n", "3:19 processingUnits[0]: found 'web', expected a map"},
+    {BASE "targetNetworks: [10.0.0.0/33, 7]\n", "3:18 targetNetworks[0]: found '10.0.0.0/33'"},
+    {BASE "targetNetworks: [10.0.0.0/8, '!192.168.0.0/16']\n", "3:17 targetNetworks: found a list"},
+    {BASE "excludedNetworks: [ten]\n", "3:20 excludedNetworks[0]: found 'ten'"},
+    {BASE "excludedInterfaces: [a/b, averyveryverylong, eth0, eth0, 7]\n",
+     "3:22 excludedInterfaces[0]: found 'a/b', expected an interface name of 1..15 bytes\n"
+     "3:27 excludedInterfaces[1]: found 'averyveryverylong', expected an interface name of "
+     "1..15 bytes\n"
+     "3:52 excludedInterfaces[3]: found 'eth0', expected an interface that is not named "
+     "twice\n"
+     "3:58 excludedInterfaces[4]: found '7', expected a string"},
+    {BASE "flowReportInterval: soon\n", "3:21 flowReportInterval: found 'soon', expected a "
+                                        "duration of 100ms..24h such as 500ms, 30s, 5m or 1h"},
+    {BASE "flowReportInterval: 99ms\n", "3:21 flowReportInterval: found '99ms'"},
+    {BASE "flowReportInterval: 25h\n", "3:21 flowReportInterval: found '25h'"},
+    {BASE "failMode: maybe\n", "3:11 failMode: found 'maybe', expected lastPolicy, open or closed"},
+    {BASE "metrics: nowhere\n", "3:10 metrics: found 'nowhere', expected an address and port "
+                                "such as 127.0.0.1:9464 or [::1]:9464"},
+    {BASE "metrics: 127.0.0.1:0\n", "3:10 metrics: found '127.0.0.1:0'"},
+    {BASE "log: {level: loud, format: xml}\n",
+     "3:14 log.level: found 'loud', expected error, warn, info or debug\n"
+     "3:28 log.format: found 'xml', expected text or json"},
+};
+
 static void test_wrong(void **state)
 {
-    static const struct {
-        const char *text, *problems;
-    } rows[] = {
-        {"", "1:1 found nothing, expected one document with a map of settings"},
-        {"- a\n", "1:1 found a list, expected one document with a map of settings"},
-        {BASE "---\n" BASE, "1:1 found several documents, expected one document with a map of "
-                            "settings"},
-        {"{}", "1:1 found no 'namespace', expected this key\n"
-               "1:1 found no 'policy', expected this key"},
-        {"namespace: shop\npolicy: /p\n", "1:12 namespace: found 'shop', expected "},
-        {BASE "mode: console\n",
-         "3:7 mode: found 'console', expected standalone: this build has no Console yet"},
-        {BASE "mode: both\n", "3:7 mode: found 'both', expected standalone or console"},
-        {BASE "console: https://c:443\n",
-         "3:10 console: found 'https://c:443', expected nothing here: it counts only with mode: "
-         "console"},
-        {BASE "credentials: /c\nca: /d\n",
-         "3:14 credentials: found '/c', expected nothing here: it counts only with mode: console\n"
-         "4:5 ca: found '/d', expected nothing here: it counts only with mode: console"},
-        {"namespace: /shop\npolicy: ''\n",
-         "2:9 policy: found '', expected a file name of 1..4095 bytes"},
-        {BASE "cgroupRoot: here\n",
-         "3:13 cgroupRoot: found 'here', expected an absolute cgroup path such as /shop/web"},
-        {BASE "cgroupRoot: /a/../b\n",
-         "3:13 cgroupRoot: found '/a/../b', expected a path without '.' and '..'"},
-        {BASE "cgroupRoot: /a/\n",
-         "3:13 cgroupRoot: found '/a/', expected a path without empty parts"},
-        {BASE "host: {tags: [app=a, app=a, '$name=x', b]}\n",
-         "3:22 host.tags[1]: found 'app=a', expected a tag that is not given twice\n"
-         "3:29 host.tags[2]: found '$name=x', expected a tag that does not start with '$': those "
-         "are made from the unit itself\n"
-         "3:40 host.tags[3]: found 'b', expected "},
-        {BASE "host: {tags: [[a=b]]}\n",
-         "3:15 host.tags[0]: found a list, expected a tag such as app=web"},
-        {BASE "discovery: {kubernetes: perhaps}\n",
-         "3:25 discovery.kubernetes: found 'perhaps', expected true, false or auto"},
-        {BASE "identity: {enforcerId: 0, key: /k}\n",
-         "3:24 identity.enforcerId: found '0', expected a number of 1..4294967295"},
-        {BASE "identity: {enforcerId: 4294967296, key: /k}\n",
-         "3:24 identity.enforcerId: found '4294967296', expected a number of 1..4294967295"},
-        {BASE "identity: {enforcerId: -1, key: ''}\n",
-         "3:24 identity.enforcerId: found '-1', expected a number of 1..4294967295\n"
-         "3:33 identity.key: found '', expected a file name of 1..4095 bytes"},
-        {BASE "peers: /peers\n",
-         "3:8 peers: found '/peers', expected identity beside it: without a key nothing can be "
-         "proven to peers"},
-        {BASE "processingUnits:\n  - {name: a, cgroup: /a}\n  - {name: a, cgroup: /a}\n",
-         "5:12 processingUnits[1].name: found 'a', expected a name that no other unit has\n"
-         "5:23 processingUnits[1].cgroup: found '/a', expected a cgroup that no other unit has"},
-        {BASE "processingUnits: [{name: '', cgroup: /}]\n",
-         "3:26 processingUnits[0].name: found '', expected a name of 1..256 bytes\n"
-         "3:38 processingUnits[0].cgroup: found '/', expected a cgroup below the root"},
-        {BASE "processingUnits: [{name: a, cgroup: /1/2/3/4/5/6/7/8/9/10/11/12/13}]\n",
-         "3:37 processingUnits[0].cgroup: found '/1/2/3/4/5/6/7/8/9/10/11/12/13', expected a "
-         "cgroup at most 12 levels below cgroupRoot"},
-        {BASE "processingUnits: [web]\n", "3:19 processingUnits[0]: found 'web', expected a map"},
-        {BASE "targetNetworks: [10.0.0.0/33, 7]\n", "3:18 targetNetworks[0]: found '10.0.0.0/33'"},
-        {BASE "targetNetworks: [10.0.0.0/8, '!192.168.0.0/16']\n",
-         "3:17 targetNetworks: found a list"},
-        {BASE "excludedNetworks: [ten]\n", "3:20 excludedNetworks[0]: found 'ten'"},
-        {BASE "excludedInterfaces: [a/b, averyveryverylong, eth0, eth0, 7]\n",
-         "3:22 excludedInterfaces[0]: found 'a/b', expected an interface name of 1..15 bytes\n"
-         "3:27 excludedInterfaces[1]: found 'averyveryverylong', expected an interface name of "
-         "1..15 bytes\n"
-         "3:52 excludedInterfaces[3]: found 'eth0', expected an interface that is not named "
-         "twice\n"
-         "3:58 excludedInterfaces[4]: found '7', expected a string"},
-        {BASE "flowReportInterval: soon\n", "3:21 flowReportInterval: found 'soon', expected a "
-                                            "duration of 100ms..24h such as 500ms, 30s, 5m or 1h"},
-        {BASE "flowReportInterval: 99ms\n", "3:21 flowReportInterval: found '99ms'"},
-        {BASE "flowReportInterval: 25h\n", "3:21 flowReportInterval: found '25h'"},
-        {BASE "failMode: maybe\n",
-         "3:11 failMode: found 'maybe', expected lastPolicy, open or closed"},
-        {BASE "metrics: nowhere\n", "3:10 metrics: found 'nowhere', expected an address and port "
-                                    "such as 127.0.0.1:9464 or [::1]:9464"},
-        {BASE "metrics: 127.0.0.1:0\n", "3:10 metrics: found '127.0.0.1:0'"},
-        {BASE "log: {level: loud, format: xml}\n",
-         "3:14 log.level: found 'loud', expected error, warn, info or debug\n"
-         "3:28 log.format: found 'xml', expected text or json"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(wrong_rows); i++) {
         _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
         struct config *config = NULL;
 
-        assert_int_equal(parse(rows[i].text, &diagnostics, &config), -BULKHEAD_EINVALID_INPUT);
+        assert_int_equal(parse(wrong_rows[i].text, &diagnostics, &config),
+                         -BULKHEAD_EINVALID_INPUT);
         assert_null(config);
-        if (strncmp(problems_text(&diagnostics), rows[i].problems, strlen(rows[i].problems)) != 0)
+        if (strncmp(problems_text(&diagnostics), wrong_rows[i].problems,
+                    strlen(wrong_rows[i].problems)) != 0)
             fail_msg("row %zu: '%s', expected '%s'", i, problems_text(&diagnostics),
-                     rows[i].problems);
+                     wrong_rows[i].problems);
     }
 }
 

@@ -194,46 +194,61 @@ static void test_forget_unit(void **state)
     assert_true(add(flows, 1, 1)); /* its place is free again */
 }
 
-/* Against a plain list: random additions, evictions and lookups give the same counts. */
+/* ---- Against a plain list: random additions, evictions and lookups give the same counts
+ * ------------- */
+
+enum { LIST_MAX = 64, LIST_PORTS = 200, LIST_STEPS = 200000 };
+
+struct list {
+    uint64_t counts[LIST_PORTS];
+    unsigned touched[LIST_PORTS]; /* step of the last touch; 0: not in */
+    size_t held;
+};
+
+static void list_evict(struct list *list)
+{
+    size_t oldest = LIST_PORTS;
+
+    for (size_t i = 0; i < LIST_PORTS; i++)
+        if (list->touched[i] && (oldest == LIST_PORTS || list->touched[i] < list->touched[oldest]))
+            oldest = i;
+    list->touched[oldest] = 0;
+    list->counts[oldest] = 0;
+    list->held--;
+}
+
+static void list_compare(const struct list *list, const struct flows *flows)
+{
+    struct flow_news *all;
+    size_t n;
+
+    assert_int_equal(flows_snapshot(flows, &all, &n), 0);
+    assert_int_equal(n, list->held);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(all[i].count, list->counts[all[i].key.port]);
+    free(all);
+}
+
 static void test_against_a_list(void **state)
 {
-    enum { MAX = 64, PORTS = 200, STEPS = 200000 };
     _cleanup_flows_ struct flows *flows = NULL;
-    uint64_t counts[PORTS] = {0};
-    unsigned touched[PORTS] = {0}; /* step of the last touch; 0: not in */
-    size_t held = 0;
+    static struct list list;
     uint32_t random = 1;
 
-    assert_int_equal(flows_new(MAX, &flows), 0);
-    for (unsigned step = 1; step <= STEPS; step++) {
+    assert_int_equal(flows_new(LIST_MAX, &flows), 0);
+    for (unsigned step = 1; step <= LIST_STEPS; step++) {
         uint16_t port;
 
         random = random * 1664525 + 1013904223;
-        port = (uint16_t)((random >> 16) % PORTS);
-        if (!touched[port] && held == MAX) {
-            size_t oldest = PORTS;
-
-            for (size_t i = 0; i < PORTS; i++)
-                if (touched[i] && (oldest == PORTS || touched[i] < touched[oldest]))
-                    oldest = i;
-            touched[oldest] = 0;
-            counts[oldest] = 0;
-            held--;
-        }
-        held += !touched[port];
-        assert_int_equal(add(flows, port, 1), !touched[port]);
-        touched[port] = step;
-        counts[port]++;
-        if (step % 10000 == 0) {
-            struct flow_news *all;
-            size_t n;
-
-            assert_int_equal(flows_snapshot(flows, &all, &n), 0);
-            assert_int_equal(n, held);
-            for (size_t i = 0; i < n; i++)
-                assert_int_equal(all[i].count, counts[all[i].key.port]);
-            free(all);
-        }
+        port = (uint16_t)((random >> 16) % LIST_PORTS);
+        if (!list.touched[port] && list.held == LIST_MAX)
+            list_evict(&list);
+        list.held += !list.touched[port];
+        assert_int_equal(add(flows, port, 1), !list.touched[port]);
+        list.touched[port] = step;
+        list.counts[port]++;
+        if (step % 10000 == 0)
+            list_compare(&list, flows);
     }
 }
 

@@ -110,7 +110,9 @@ static void test_bounds(void **state)
 
     make(name);
     for (int i = 0; i < WORKLOAD_DEPTH_MAX; i++) {
-        strncat(name, "/x", sizeof(name) - strlen(name) - 1);
+        size_t len = strlen(name);
+
+        snprintf(name + len, sizeof(name) - len, "/x");
         make(name);
     }
     assert_int_equal(workload_tree_scan(tree, &scan), 0);
