@@ -221,7 +221,8 @@ struct abi_flow_key {
     __u16 local_port, remote_port; /* ICMP echo: both the identifier; others 0 */
     __u32 pu;                      /* UDP; ABI_PU_NONE for every other protocol */
     __u8 protocol;
-    __u8 pad[3];
+    __u8 icmp_type, icmp_code; /* ICMP: of the query, also for its reply */
+    __u8 opener;               /* ICMP: enum abi_direction of the query */
 };
 struct abi_flow {
     __u64 seen_ns;

@@ -129,6 +129,19 @@ struct tcp_header {
     __be16 window, checksum, urgent;
 };
 
+/* Does an ICMP message carry the identifier of a query? */
+static __always_inline int icmp_has_id(__u8 protocol, __u8 type)
+{
+    if (protocol == PROTO_ICMP6)
+        return type == 128 || type == 129;
+    return type == 8 || type == 0 || type == 13 || type == 14;
+}
+
+static __always_inline int is_extension(__u8 next)
+{
+    return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135;
+}
+
 /* IPv6 extension headers up to the transport header, at most EXTENSION_HEADERS_MAX of them. */
 static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet *p, __u8 next,
                                             __u32 *offset)
@@ -140,10 +153,8 @@ static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet
     int i;
 
     for (i = 0; i < EXTENSION_HEADERS_MAX; i++) {
-        if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135) {
-            p->protocol = next;
-            return PARSE_OK;
-        }
+        if (!is_extension(next))
+            break;
         if (load(skb, *offset, &h, sizeof(h)) < 0)
             return PARSE_BAD;
         if (next == 44) {
@@ -160,12 +171,11 @@ static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet
             *offset += ((__u32)h.len + 1) * 8;
         }
         next = h.next;
-        if (p->later_fragment) {
-            p->protocol = next;
-            return PARSE_OK;
-        }
+        if (p->later_fragment)
+            break;
     }
-    return PARSE_BAD;
+    p->protocol = next;
+    return p->later_fragment || !is_extension(next) ? PARSE_OK : PARSE_BAD;
 }
 
 /* A TCP header cut short: who it was meant for, so that the report can say it. */
@@ -216,8 +226,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
         if (load(skb, p->l4, &i, sizeof(i)) < 0)
             return PARSE_BAD;
         p->icmp = (__u16)i.type << 8 | i.code;
-        if (p->protocol == PROTO_ICMP6 ? i.type == 128 || i.type == 129
-                                       : i.type == 8 || i.type == 0 || i.type == 13 || i.type == 14)
+        if (icmp_has_id(p->protocol, i.type))
             source = destination = bpf_ntohs(i.id);
     }
     p->local_port = ingress ? destination : source;

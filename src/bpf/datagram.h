@@ -11,7 +11,34 @@
 #define FLOW_IDLE_NS (180ULL * 1000000000ULL)
 #define FLOW_TOUCH_NS (1000000000ULL)
 
-static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct packet *p, __u32 pu)
+static __always_inline int is_icmp(__u8 protocol)
+{
+    return protocol == PROTO_ICMP || protocol == PROTO_ICMP6;
+}
+
+/* The type of the query that a message answers; its own when it answers none. */
+static __always_inline __u8 icmp_query(__u8 protocol, __u8 type)
+{
+    if (protocol == PROTO_ICMP6)
+        return type == 129 ? 128 : type;
+    return type == 0 ? 8 : type == 14 ? 13 : type;
+}
+
+/*
+ * A query and its replies are one flow; a query of the other side, or any other message, is another:
+ * what let one through says nothing of it.
+ */
+static __always_inline void flow_key_icmp(struct abi_flow_key *key, __u16 icmp, __u8 direction)
+{
+    __u8 type = icmp >> 8;
+
+    key->icmp_type = icmp_query(key->protocol, type);
+    key->icmp_code = icmp & 0xff;
+    key->opener = key->icmp_type == type ? direction : !direction;
+}
+
+static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct packet *p, __u32 pu,
+                                          __u8 direction)
 {
     address_copy(key->local, p->local);
     address_copy(key->remote, p->remote);
@@ -19,12 +46,14 @@ static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct
     key->remote_port = p->remote_port;
     key->pu = p->protocol == PROTO_UDP ? pu : ABI_PU_NONE;
     key->protocol = p->protocol;
-    key->pad[0] = key->pad[1] = key->pad[2] = 0;
+    key->icmp_type = key->icmp_code = key->opener = 0;
+    if (is_icmp(p->protocol))
+        flow_key_icmp(key, p->icmp, direction);
 }
 
 static __always_inline __u16 datagram_port(const struct packet *p, __u8 direction)
 {
-    if (p->protocol == PROTO_ICMP || p->protocol == PROTO_ICMP6)
+    if (is_icmp(p->protocol))
         return p->icmp;
     return direction == ABI_OUT ? p->remote_port : p->local_port;
 }
@@ -44,10 +73,8 @@ static __subprog int flow_known(const struct packet *p, const struct abi_control
     if (flow->generation != c->generation) {
         d->direction = flow->direction;
         d->port = datagram_port(p, d->direction);
-        if ((p->protocol == PROTO_ICMP || p->protocol == PROTO_ICMP6) && d->port >> 8 == 0)
-            d->port = 8 << 8; /* an echo reply stands for its request */
-        else if (p->protocol == PROTO_ICMP6 && d->port >> 8 == 129)
-            d->port = 128 << 8;
+        if (is_icmp(p->protocol)) /* a reply stands for its query */
+            d->port = (__u16)key->icmp_type << 8 | key->icmp_code;
         decide(d);
         if (d->action != ABI_ALLOW) {
             bpf_map_delete_elem(&flows, key);
@@ -82,7 +109,7 @@ static __subprog int datagram_judge(const struct packet *p, const struct abi_con
     __u8 direction = d->direction;
     int known;
 
-    flow_key_fill(&key, p, d->pu);
+    flow_key_fill(&key, p, d->pu, direction);
     known = flow_known(p, c, &key, d);
     if (known > 0)
         return PASS;
@@ -100,7 +127,9 @@ static __subprog int datagram_judge(const struct packet *p, const struct abi_con
         refuse(p, d, 0, ABI_REASON_POLICY, 0);
         return DROP;
     }
-    flow_remember(&key, c, direction);
+    /* a reply that a rule lets in without its query must not let the query out */
+    if (!is_icmp(p->protocol) || key.opener == direction)
+        flow_remember(&key, c, direction);
     count(ABI_COUNTER_DATAGRAM_ACCEPTED);
     report_accept(p, d, 0, ABI_REASON_NONE);
     return PASS;
@@ -172,10 +201,12 @@ static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p,
     if (protocol == PROTO_UDP) {
         key.local_port = bpf_ntohs(ports.source_port);
         key.remote_port = bpf_ntohs(ports.destination_port);
-    } else if (protocol == PROTO_ICMP || protocol == PROTO_ICMP6) {
+    } else if (is_icmp(protocol)) {
+        flow_key_icmp(&key, bpf_ntohs(ports.source_port), ABI_OUT);
         if (load(skb, at + 4, &ports, sizeof(ports)) < 0)
             return 0;
-        key.local_port = key.remote_port = bpf_ntohs(ports.source_port);
+        if (icmp_has_id(protocol, key.icmp_type))
+            key.local_port = key.remote_port = bpf_ntohs(ports.source_port);
     }
     return bpf_map_lookup_elem(&flows, &key) != 0;
 }

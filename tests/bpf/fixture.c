@@ -15,9 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <setjmp.h>
 #include <cmocka.h>
+#include <setjmp.h>
 
+#include "bulkhead.skel.h"
 #include "internal.h"
 #include "wire/wire.h"
 
@@ -35,6 +36,20 @@ static void loopback_up(void)
     close(fd);
 }
 
+static void home_find(struct fixture *f)
+{
+    char line[512];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    assert_non_null(file);
+    f->home[0] = '\0';
+    while (fgets(line, sizeof(line), file))
+        if (strncmp(line, "0::", 3) == 0)
+            snprintf(f->home, sizeof(f->home), "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+    fclose(file);
+    assert_true(f->home[0] == '/');
+}
+
 int fixture_setup(struct fixture *f)
 {
     uint8_t public[32];
@@ -45,6 +60,7 @@ int fixture_setup(struct fixture *f)
     assert_int_equal(unshare(CLONE_NEWNET), 0);
     loopback_up();
     assert_int_equal(cgroup_mount_find(f->mount), 0);
+    home_find(f);
     snprintf(f->root, sizeof(f->root), "/bulkhead-bpf-%d", getpid());
     for (i = 0; i < FIXTURE_UNITS; i++) {
         snprintf(path, sizeof(path), "%s%s%s", f->mount, f->root, units[i]);
@@ -76,8 +92,14 @@ int fixture_open(struct fixture *f, const char *excluded_network)
 
     assert_int_equal(cidr_list_add(&target, "127.0.0.0/8", &problem), 0);
     assert_int_equal(cidr_list_add(&target, "::1", &problem), 0);
-    if (excluded_network)
-        assert_int_equal(cidr_list_add(&excluded, excluded_network, &problem), 0);
+    while (excluded_network && *excluded_network) {
+        char entry[IP_TEXT_MAX + 1];
+        size_t n = strcspn(excluded_network, ",");
+
+        snprintf(entry, sizeof(entry), "%.*s", (int)n, excluded_network);
+        assert_int_equal(cidr_list_add(&excluded, entry, &problem), 0);
+        excluded_network += n + (excluded_network[n] == ',');
+    }
     r = datapath_check(&config, message);
     if (r == 0)
         r = datapath_open(&config, &f->datapath, &f->adopted, message);
@@ -88,9 +110,9 @@ int fixture_open(struct fixture *f, const char *excluded_network)
         return r;
     }
     assert_int_equal(wire_public_key(f->private_key, public), 0);
-    assert_int_equal(wire_pair_key(f->private_key, FIXTURE_ENFORCER, 0, public, FIXTURE_ENFORCER, 0,
-                                   key.key),
-                     0);
+    assert_int_equal(
+        wire_pair_key(f->private_key, FIXTURE_ENFORCER, 0, public, FIXTURE_ENFORCER, 0, key.key),
+        0);
     for (i = 0; i < FIXTURE_UNITS; i++)
         bindings[i] = (struct datapath_binding){FIXTURE_ENFORCER, f->identities[i]};
     return datapath_peers_set(f->datapath, &key, 1, bindings, FIXTURE_UNITS);
@@ -140,9 +162,9 @@ int fixture_policy(struct fixture *f, const char *yaml)
     f->compiled = NULL;
     estate_load(f, yaml);
     for (i = 0; i < FIXTURE_UNITS; i++) {
-        assert_int_equal(policy_resolve(f->estate, FIXTURE_NAMESPACE, &f->tags[i], &f->policies[i]), 0);
-        identities[i] =
-            (struct policy_identity){f->identities[i], FIXTURE_NAMESPACE, &f->tags[i]};
+        assert_int_equal(policy_resolve(f->estate, FIXTURE_NAMESPACE, &f->tags[i], &f->policies[i]),
+                         0);
+        identities[i] = (struct policy_identity){f->identities[i], FIXTURE_NAMESPACE, &f->tags[i]};
         snprintf(cgroups[i], sizeof(cgroups[i]), "%s%s", f->root, units[i]);
         pus[i] = (struct datapath_pu){.index = (uint32_t)i,
                                       .host = i == FIXTURE_HOST,
@@ -150,8 +172,8 @@ int fixture_policy(struct fixture *f, const char *yaml)
                                       .identity = f->identities[i],
                                       .policy = (size_t)i};
     }
-    r = policy_compile(f->estate, (const struct policy *const *)f->policies, FIXTURE_UNITS, identities,
-                       FIXTURE_UNITS, &f->compiled);
+    r = policy_compile(f->estate, (const struct policy *const *)f->policies, FIXTURE_UNITS,
+                       identities, FIXTURE_UNITS, &f->compiled);
     assert_int_equal(r, 0);
     r = datapath_apply(f->datapath, f->compiled, pus, FIXTURE_UNITS, &missing);
     assert_int_equal(missing, 0);
@@ -176,6 +198,7 @@ void fixture_teardown(struct fixture *f)
     char path[1100];
     int i;
 
+    fixture_enter(f, FIXTURE_HOME);
     if (f->datapath)
         datapath_detach(f->datapath);
     datapath_free(&f->datapath);
@@ -190,6 +213,89 @@ void fixture_teardown(struct fixture *f)
         snprintf(path, sizeof(path), "%s%s%s", f->mount, f->root, units[i]);
         rmdir(path);
     }
+}
+
+void fixture_enter(struct fixture *f, int unit)
+{
+    char path[1100];
+    int fd;
+
+    if (unit == FIXTURE_HOME)
+        snprintf(path, sizeof(path), "%s%s/cgroup.procs", f->mount, f->home);
+    else
+        snprintf(path, sizeof(path), "%s%s%s/cgroup.procs", f->mount, f->root, units[unit]);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "0", 1), 1);
+    close(fd);
+}
+
+int fixture_program_run(struct fixture *f, const char *program, const void *packet, size_t len)
+{
+    DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = (__u32)len,
+                        .repeat = 1);
+    struct bpf_program *prog =
+        bpf_object__find_program_by_name(f->datapath->skeleton->obj, program);
+
+    assert_non_null(prog);
+    if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts) < 0)
+        return -errno;
+    return (int)opts.retval;
+}
+
+static int map_fd(struct fixture *f, const char *map)
+{
+    int fd = bpf_object__find_map_fd_by_name(f->datapath->skeleton->obj, map);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+size_t fixture_entries(struct fixture *f, const char *map)
+{
+    uint8_t key[128], *at = NULL;
+    int fd = map_fd(f, map);
+    size_t n = 0;
+
+    for (; bpf_map_get_next_key(fd, at, key) == 0; n++)
+        at = key;
+    return n;
+}
+
+void fixture_empty(struct fixture *f, const char *map)
+{
+    uint8_t key[128];
+    int fd = map_fd(f, map);
+
+    while (bpf_map_get_next_key(fd, NULL, key) == 0)
+        assert_int_equal(bpf_map_delete_elem(fd, key), 0);
+}
+
+struct datapath_flow fixture_flows[FIXTURE_FLOWS_MAX];
+size_t fixture_flows_n;
+
+static void flow_keep(const struct datapath_flow *flow, void *context)
+{
+    (void)context;
+    if (fixture_flows_n < FIXTURE_FLOWS_MAX)
+        fixture_flows[fixture_flows_n++] = *flow;
+}
+
+void fixture_events(struct fixture *f)
+{
+    assert_int_equal(datapath_events(f->datapath, flow_keep, NULL), 0);
+}
+
+void fixture_drain(struct fixture *f)
+{
+    assert_int_equal(datapath_reports_drain(f->datapath, flow_keep, NULL), 0);
+}
+
+void fixture_flows_forget(struct fixture *f)
+{
+    fixture_events(f);
+    fixture_drain(f);
+    fixture_flows_n = 0;
 }
 
 pid_t fixture_fork(struct fixture *f, int unit, int (*fn)(void *), void *argument)
@@ -227,10 +333,11 @@ static void flow_print(const struct datapath_flow *flow, void *context)
     char remote[IP_TEXT_MAX];
 
     (void)context;
-    print_error("flow pu %u %s %s protocol %u port %u peer %x action %d reason %s rule %d policy %u\n",
-                flow->pu, flow->direction ? "out" : "in", ip_addr_format(&flow->remote, remote),
-                flow->protocol, flow->port, flow->peer_identity, flow->action,
-                datapath_reason_name(flow->reason), (int)flow->rule, flow->policy_version);
+    print_error(
+        "flow pu %u %s %s protocol %u port %u peer %x action %d reason %s rule %d policy %u\n",
+        flow->pu, flow->direction ? "out" : "in", ip_addr_format(&flow->remote, remote),
+        flow->protocol, flow->port, flow->peer_identity, flow->action,
+        datapath_reason_name(flow->reason), (int)flow->rule, flow->policy_version);
 }
 
 /* For a person who looks at a failure: flows, and every counter that is not zero. */

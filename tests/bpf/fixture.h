@@ -13,6 +13,7 @@
 
 struct fixture {
     char mount[512], root[256]; /* cgroup2 mount; our subtree below it */
+    char home[512];             /* the cgroup this process came from */
     struct datapath *datapath;
     bool adopted;
     struct estate *estate;
@@ -30,6 +31,7 @@ enum { FIXTURE_HOST = 0, FIXTURE_WEB = 1, FIXTURE_DB = 2, FIXTURE_UNITS = 3 };
 #define FIXTURE_ENFORCER 7u
 
 int fixture_setup(struct fixture *f);
+/* @param excluded_network  NULL, or excludedNetworks with commas between them */
 int fixture_open(struct fixture *f, const char *excluded_network);
 /* Resolve, compile and apply; 0 or negative. */
 int fixture_policy(struct fixture *f, const char *yaml);
@@ -42,3 +44,25 @@ void fixture_dump(struct fixture *f);
 pid_t fixture_fork(struct fixture *f, int unit, int (*fn)(void *), void *argument);
 int fixture_wait(pid_t pid);
 int fixture_run(struct fixture *f, int unit, int (*fn)(void *), void *argument);
+
+/* Put this process itself into the cgroup of a unit, or back where it came from. */
+#define FIXTURE_HOME (-1)
+void fixture_enter(struct fixture *f, int unit);
+
+/*
+ * BPF_PROG_TEST_RUN: the socket of the packet is a dummy of this process's cgroup.
+ * @return what the program returned, or -errno
+ */
+int fixture_program_run(struct fixture *f, const char *program, const void *packet, size_t len);
+
+/* Entries of a map by name; and the same without them. */
+size_t fixture_entries(struct fixture *f, const char *map);
+void fixture_empty(struct fixture *f, const char *map);
+
+/* Flows told by events and by the drained table, since the last call of fixture_flows_forget(). */
+#define FIXTURE_FLOWS_MAX 4096
+extern struct datapath_flow fixture_flows[FIXTURE_FLOWS_MAX];
+extern size_t fixture_flows_n;
+void fixture_flows_forget(struct fixture *f);
+void fixture_events(struct fixture *f); /* add what the ring buffer holds */
+void fixture_drain(struct fixture *f);  /* add what the table holds */

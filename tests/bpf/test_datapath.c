@@ -160,15 +160,15 @@ static int connection(int from, int to, int family, uint16_t port)
     "Allow}\n"
 #define WEB_TO_DB                                                                                  \
     REJECT_ALL "  networkrulesetpolicies:\n"                                                       \
-               "    - name: web-to-db\n      namespace: /t\n      subject: [['app=web']]\n"          \
+               "    - name: web-to-db\n      namespace: /t\n      subject: [['app=web']]\n"        \
                "      outgoingRules: [{action: Allow, object: [['app=db']], protocolPorts: "       \
                "[tcp/5432]}]\n"                                                                    \
-               "    - name: db-from-web\n      namespace: /t\n      subject: [['app=db']]\n"         \
+               "    - name: db-from-web\n      namespace: /t\n      subject: [['app=db']]\n"       \
                "      incomingRules: [{action: Allow, object: [['app=web']], protocolPorts: "      \
                "[tcp/5432]}]\n"
 
 #define HOST_FROM_WEB                                                                              \
-    "    - name: host-from-web\n      namespace: /t\n      subject: [['app=host']]\n"                \
+    "    - name: host-from-web\n      namespace: /t\n      subject: [['app=host']]\n"              \
     "      incomingRules: [{action: Allow, object: [['app=web']], protocolPorts: [any]}]\n"
 
 static void test_fresh_lets_everything_through(void **state)
