@@ -317,9 +317,10 @@ static void refuse_policy(struct daemon *daemon, const struct diagnostics *diagn
 {
     daemon->counters.policy_refused++;
     warnings_set(&daemon->warnings, WARNING_POLICY, diagnostics);
-    warnings_add(&daemon->warnings, WARNING_POLICY, "the policy in %s is refused (%s); %s",
-                 daemon->config->policy, error_text(error),
-                 daemon->estate ? "the last good one stays in force" : "none is known");
+    warnings_add(
+        &daemon->warnings, WARNING_POLICY, "%s in %s; %s",
+        error == -ENOENT ? "there is no policy" : "the policy is refused", daemon->config->policy,
+        daemon->estate ? "the last good one stays in force" : "no good one was read so far");
     log_diagnostics(LOG_LEVEL_WARN, "policy.problem", diagnostics);
     log_event(LOG_LEVEL_ERROR, "policy.refused", LOG_F("path", "%s", daemon->config->policy),
               LOG_F("error", "%s", error_text(error)));
