@@ -62,6 +62,7 @@ class System:
         self.cgroup.mkdir()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bht-"))
         self.directory.chmod(0o755)
+        (self.directory / "owner").write_text(str(os.getpid()), encoding="utf-8")
 
     @staticmethod
     def _find_cgroup_mount():
