@@ -7,9 +7,13 @@
 
 #include "base/error.h"
 
+/* Followers are told before the table could be full of what they have not been told. */
+#define UNTOLD_MAX (FLOWS_MAX / 4)
+
 struct intake {
-    struct flows *flows;
+    struct daemon *daemon;
     int64_t clock_offset_ns;
+    size_t untold;
 };
 
 static int64_t clock_ns(clockid_t clock)
@@ -27,9 +31,13 @@ uint64_t daemon_now_ns(void)
 
 static void take_in(const struct datapath_flow *flow, void *context)
 {
-    const struct intake *intake = context;
+    struct intake *intake = context;
 
-    flows_add(intake->flows, flow, intake->clock_offset_ns);
+    if (!flows_add(intake->daemon->flows, flow, intake->clock_offset_ns) ||
+        ++intake->untold < UNTOLD_MAX)
+        return;
+    intake->untold = 0;
+    daemon_flows_tell(intake->daemon, false);
 }
 
 static void said(const char *what, int r)
@@ -39,10 +47,10 @@ static void said(const char *what, int r)
                   LOG_F("error", "%s", error_text(r)));
 }
 
-static struct intake intake_now(const struct daemon *daemon)
+static struct intake intake_now(struct daemon *daemon)
 {
     return (struct intake){
-        .flows = daemon->flows,
+        .daemon = daemon,
         .clock_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
     };
 }

@@ -51,7 +51,8 @@ static void take_over(struct daemon *daemon, struct config *config)
     bool datapath_differs = config_datapath_differs(old, config);
 
     daemon->config = config;
-    memset(daemon->policy_digest, 0, sizeof(daemon->policy_digest)); /* the same files, read anew */
+    if (strcmp(old->namespace, config->namespace) != 0) /* the same files mean something else */
+        memset(daemon->policy_digest, 0, sizeof(daemon->policy_digest));
     log_setup(config->log_level, config->log_format);
     daemon_report_start(daemon);
     if (daemon_inputs_watch(daemon) < 0)
