@@ -190,6 +190,7 @@ enum abi_socket_flags {
     ABI_SOCKET_NO_ROOM = 1 << 5,          /* option space full (rule 6) */
     ABI_SOCKET_TARGET = 1 << 6,           /* remote address is in targetNetworks */
     ABI_SOCKET_PEER_CLAIMED = 1 << 7,     /* peer_enforcer/identity claimed by a SYN, not proven */
+    ABI_SOCKET_NO_LOG = 1 << 9,           /* the deciding rule has logsDisabled */
     ABI_SOCKET_MAYBE_SELF = 1 << 8,       /* rejected but for a listener that may be of the same PU */
 };
 

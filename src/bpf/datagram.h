@@ -139,11 +139,31 @@ struct inner_header {
     __be16 source_port, destination_port;
 };
 
+/* Whose flow a quoted UDP datagram is of: of the unit of the socket that would have sent it. */
+static __subprog __u32 pu_of_udp(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, int v6)
+{
+    struct abi_socket *st;
+    struct bpf_sock *sk;
+    __u32 pu = ABI_PU_NONE;
+
+    if (v6)
+        sk = bpf_sk_lookup_udp(skb, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
+    else
+        sk = bpf_sk_lookup_udp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+    if (!sk)
+        return pu;
+    st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (st)
+        pu = st->pu;
+    bpf_sk_release(sk);
+    return pu;
+}
+
 /*
  * An ICMP error belongs to a flow that exists: then it passes (path MTU). The packet it quotes is one
- * that we sent, so its source is the local side.
+ * that we sent, so its source is the local side. `pu` may be ABI_PU_NONE: whoever has the socket.
  */
-static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p, __u32 pu)
+static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p)
 {
     struct abi_flow_key key;
     struct bpf_sock_tuple tuple;
@@ -180,16 +200,18 @@ static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p,
     }
     if (load(skb, at, &ports, sizeof(ports)) < 0)
         return 0;
+    if (v6) {
+        tuple.ipv6.dport = ports.source_port;
+        tuple.ipv6.sport = ports.destination_port;
+    } else {
+        tuple.ipv4.dport = ports.source_port;
+        tuple.ipv4.sport = ports.destination_port;
+    }
     if (protocol == PROTO_TCP) {
-        if (v6) {
-            tuple.ipv6.dport = ports.source_port;
-            tuple.ipv6.sport = ports.destination_port;
+        if (v6)
             sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-        } else {
-            tuple.ipv4.dport = ports.source_port;
-            tuple.ipv4.sport = ports.destination_port;
+        else
             sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-        }
         if (!sk)
             return 0;
         v6 = sk->state != 10; /* a listener is no flow */
@@ -197,8 +219,25 @@ static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p,
         return v6;
     }
     key.protocol = protocol;
-    key.pu = protocol == PROTO_UDP ? pu : ABI_PU_NONE;
+    key.pu = ABI_PU_NONE;
     if (protocol == PROTO_UDP) {
+        struct abi_socket *st;
+
+        if (v6) {
+            tuple.ipv6.dport = ports.source_port;
+            tuple.ipv6.sport = ports.destination_port;
+            sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+        } else {
+            tuple.ipv4.dport = ports.source_port;
+            tuple.ipv4.sport = ports.destination_port;
+            sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+        }
+        if (!sk)
+            return 0;
+        st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+        if (st)
+            key.pu = st->pu;
+        bpf_sk_release(sk);
         key.local_port = bpf_ntohs(ports.source_port);
         key.remote_port = bpf_ntohs(ports.destination_port);
     } else if (is_icmp(protocol)) {

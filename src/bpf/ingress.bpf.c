@@ -49,6 +49,7 @@ static __always_inline void pending_fill(struct pending *pd, const struct packet
     pd->rule = d->rule;
     pd->observed_rule = d->observed_rule;
     pd->observed = d->observed;
+    pd->no_log = d->no_log;
     pd->address_class = d->address_class;
     pd->pu = d->pu;
     pd->peer_enforcer = 0;
@@ -269,7 +270,7 @@ static __always_inline int unverified_packet(struct __sk_buff *skb, const struct
     st->observed_rule = pd->observed_rule;
     st->observed = pd->observed;
     st->address_class = pd->address_class;
-    st->flags |= ABI_SOCKET_CONFIRMED;
+    st->flags |= ABI_SOCKET_CONFIRMED | (pd->no_log ? ABI_SOCKET_NO_LOG : 0);
     st->judged = c->generation;
     st->generation = c->generation;
     return PASS;
@@ -522,7 +523,7 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
     packet_address(c, &p);
     if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return PASS;
-    if (icmp_is_error(&p) && icmp_related(skb, &p, st->pu)) {
+    if (icmp_is_error(&p) && icmp_related(skb, &p)) {
         count(ABI_COUNTER_ICMP_RELATED);
         return PASS;
     }

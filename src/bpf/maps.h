@@ -46,7 +46,7 @@ struct pending {
     struct handshake handshake;
     __u32 judged, policy, rule, observed_rule, address_class, pu;
     __u32 peer_enforcer, peer_identity;
-    __u8 observed, pad[7];
+    __u8 observed, no_log, pad[6];
 };
 
 /* A connection attempt that came with an identity and was refused: not to be judged by address later. */

@@ -253,7 +253,7 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
         st->phase = ABI_PHASE_EXEMPT;
     } else if (pd->kind == PENDING_VERIFIED || pd->kind == PENDING_ADDRESS) {
         st->phase = ABI_PHASE_ACCEPTED;
-        st->flags = ABI_SOCKET_CONFIRMED;
+        st->flags = ABI_SOCKET_CONFIRMED | (pd->no_log ? ABI_SOCKET_NO_LOG : 0);
         st->peer_enforcer = pd->peer_enforcer;
         st->peer_identity = pd->peer_identity;
         st->policy = pd->policy;
@@ -290,7 +290,7 @@ static __subprog int closed(struct bpf_sock_ops *ctx)
     if (!sk)
         return 0;
     st = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (!st || st->phase != ABI_PHASE_ACCEPTED)
+    if (!st || st->phase != ABI_PHASE_ACCEPTED || st->flags & ABI_SOCKET_NO_LOG)
         return 0;
     in = ctx->bytes_received;
     out = ctx->bytes_acked;

@@ -62,6 +62,31 @@ static __always_inline int fragment_refused(const struct packet *p, int parsed)
     return parsed != PARSE_OK || p->tcp_flags & TCP_SYN;
 }
 
+/* Is this packet for the host itself, and to be judged? */
+static __always_inline int host_concerned(struct __sk_buff *skb, const struct packet *p,
+                                          const struct abi_control *c)
+{
+    return !interface_excluded(c, skb->ifindex) &&
+           !(p->address_flags & ABI_ADDRESS_EXCLUDED) &&
+           address_is_local(skb, (__u32 *)p->remote, (__u32 *)p->local);
+}
+
+/*
+ * What could not be parsed. The stack drops it, or a socket's hook does, but for one thing: it walks
+ * more IPv6 extension headers than we do, and answers what it finds behind them.
+ */
+static __always_inline int host_malformed(struct __sk_buff *skb, const struct packet *p,
+                                          const struct abi_control *c)
+{
+    struct decision d;
+
+    if (skb->protocol != bpf_htons(ETHERTYPE_IP6) || !host_concerned(skb, p, c))
+        return TC_PASS;
+    decision_host(&d, c, p, ABI_IN);
+    refuse(p, &d, 0, ABI_REASON_HEADER, 0);
+    return TC_DROP;
+}
+
 static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_control *c)
 {
     struct decision d;
@@ -82,7 +107,7 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
         return TC_DROP;
     }
     if (parsed != PARSE_OK)
-        return TC_PASS; /* the socket's hook counts and drops it, or the stack does */
+        return host_malformed(skb, &p, c);
     if (p.later_fragment || p.protocol == PROTO_TCP || p.protocol == PROTO_UDP || always_allowed(&p))
         return TC_PASS;
     protocol = p.protocol;
@@ -93,7 +118,7 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
         p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))
         return TC_PASS;
-    if (icmp_is_error(&p) && icmp_related(skb, &p, ABI_PU_NONE)) {
+    if (icmp_is_error(&p) && icmp_related(skb, &p)) {
         count(ABI_COUNTER_ICMP_RELATED);
         return TC_PASS;
     }

@@ -32,6 +32,10 @@ static __always_inline void socket_remember(struct abi_socket *st, const struct 
     st->rule = d->rule;
     st->observed_rule = d->observed_rule;
     st->observed = d->observed;
+    if (d->no_log)
+        st->flags |= ABI_SOCKET_NO_LOG;
+    else
+        st->flags &= ~ABI_SOCKET_NO_LOG;
 }
 
 /* Same PU at both ends: our own enforcer id and our own identity. */
