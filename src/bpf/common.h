@@ -208,7 +208,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
         p->tcp_flags = t.flags;
         p->tcp_header = (t.offset >> 4) * 4;
         if (p->tcp_header < 20 || p->l4 + p->tcp_header > total)
-            return PARSE_BAD;
+            return parse_ports_only(skb, p, ingress);
         p->payload = total - p->l4 - p->tcp_header;
     } else if (p->protocol == PROTO_UDP) {
         __be16 ports[4];
