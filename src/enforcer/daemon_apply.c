@@ -79,6 +79,26 @@ static int make_keys(struct daemon *daemon, const uint8_t private_key[WIRE_KEY_B
     return 0;
 }
 
+/* Where the peers are: an answer from there without identity lost it on the way. */
+static int set_addresses(struct daemon *daemon)
+{
+    const struct peers *peers = daemon->peers;
+    _cleanup_free_
+    struct ip_prefix *addresses = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; peers && i < peers->n; i++)
+        n += peers->hosts[i]->n_addresses;
+    addresses = calloc(n + 1, sizeof(*addresses));
+    if (!addresses)
+        return -ENOMEM;
+    n = 0;
+    for (size_t i = 0; peers && i < peers->n; i++)
+        for (size_t j = 0; j < peers->hosts[i]->n_addresses; j++)
+            addresses[n++] = peers->hosts[i]->addresses[j];
+    return datapath_peer_addresses_set(daemon->datapath, addresses, n);
+}
+
 /* The private key is in memory only in here. */
 static int set_keys(struct daemon *daemon)
 {
@@ -104,7 +124,7 @@ static int set_keys(struct daemon *daemon)
         r = datapath_peers_set(daemon->datapath, keys, n, directory->bindings,
                                directory->n_bindings);
     explicit_bzero(keys, max * sizeof(*keys));
-    return r;
+    return r < 0 ? r : set_addresses(daemon);
 }
 
 int daemon_keys_apply(struct daemon *daemon)
@@ -440,6 +460,12 @@ int daemon_attach(struct daemon *daemon, char message[DATAPATH_MESSAGE_MAX])
         return r;
     daemon->force = adopted ? FORCE_ADOPTED : FORCE_FALLBACK;
     log_event(LOG_LEVEL_INFO, "datapath.open", LOG_F("adopted", "%s", adopted ? "yes" : "no"));
+    if (datapath_warning(daemon->datapath)) {
+        warnings_add(&daemon->warnings, WARNING_DATAPATH, "%s",
+                     datapath_warning(daemon->datapath));
+        log_event(LOG_LEVEL_WARN, "datapath.limited",
+                  LOG_F("reason", "%s", datapath_warning(daemon->datapath)));
+    }
     return 0;
 }
 
