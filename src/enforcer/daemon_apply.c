@@ -210,8 +210,7 @@ static void said_apply(struct daemon *daemon, int r)
 {
     warnings_clear(&daemon->warnings, WARNING_DATAPATH);
     if (datapath_warning(daemon->datapath))
-        warnings_add(&daemon->warnings, WARNING_DATAPATH, "%s",
-                     datapath_warning(daemon->datapath));
+        warnings_add(&daemon->warnings, WARNING_DATAPATH, "%s", datapath_warning(daemon->datapath));
     if (r == 0)
         return;
     log_event(LOG_LEVEL_ERROR, "apply.failed", LOG_F("error", "%s", error_text(r)));

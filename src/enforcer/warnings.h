@@ -17,6 +17,7 @@ enum warning_source {
     WARNING_PEERS,
     WARNING_UNITS,
     WARNING_DATAPATH,
+    WARNING_LIMITS, /* what this kernel cannot do */
     WARNING_STATE,
     WARNING_SOURCES,
 };
