@@ -2,6 +2,7 @@
 """The daemon comes and goes; the kernel goes on deciding."""
 
 import json
+import shutil
 import signal
 import time
 
@@ -118,6 +119,48 @@ def detached(estate):
     yield enforcer
     if enforcer.process is None:
         enforcer.start()
+
+
+@pytest.mark.parametrize("mode, error", [("open", None), ("closed", "EPERM")])
+def test_start_without_any_policy(detached, estate, port, mode, error):
+    """Wrong policy, none ever known: failMode decides until a good one comes."""
+    shutil.rmtree(detached.directory / "state")
+    (detached.directory / "state").mkdir()
+    estate.enforcer("b").apply(policy(incoming="Allow", outgoing="Allow"))
+    before = detached.config.get("failMode")
+    detached.write_config(failMode=mode)
+    detached.write_policy("{")
+    try:
+        detached.start(wait=False)
+        wait_for(lambda: detached.bulkhead("enforcer", "status", check=False).returncode == 0, 10,
+                 what="status")
+        wait_for(lambda: tcp(estate, port, source=("a", "other")).error == error, what=mode)
+        assert "policy.yaml" in json.dumps(detached.status()["warnings"])
+        detached.write_policy(policy([out("web-out", W, D, f"tcp/{port}")]))
+        wait_for(lambda: tcp(estate, port, source=("a", "other")).error == "EPERM", what="policy")
+        assert tcp(estate, port).ok
+    finally:
+        detached.config.pop("failMode")
+        detached.write_config(**({"failMode": before} if before else {}))
+        detached.restart()
+
+
+def test_start_with_a_wrong_policy_keeps_the_last(estate, port):
+    """The files went bad while the daemon was away: it goes on with what it had."""
+    estate.apply(policy(pair(f"tcp/{port}")))
+    enforcer = estate.enforcer("a")
+    enforcer.stop()
+    enforcer.write_policy("{")
+    enforcer.start(wait=False)
+    try:
+        wait_for(lambda: enforcer.bulkhead("enforcer", "status", check=False).returncode == 0, 10,
+                 what="status")
+        assert "policy.yaml" in json.dumps(enforcer.status()["warnings"])
+        assert tcp(estate, port).ok
+        assert tcp(estate, estate.port()).error == "EPERM"
+    finally:
+        enforcer.write_policy(policy())
+        wait_for(lambda: tcp(estate, port, timeout=300).error == "EPERM", what="good policy")
 
 
 def test_older_sockets_are_left_alone(detached, estate, ip, port):

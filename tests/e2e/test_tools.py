@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from estate import Estate, option
+from estate import Estate, option, wait_for
 
 PORT = 19000
 source_ports = itertools.count(18000)
@@ -128,5 +128,5 @@ def test_md5_and_mptcp_and_fastopen(net, ip):
     with net.b.listen("db", PORT, "--fastopen", ip=ip), net.b.sniff("eth0", PORT) as sniffer:
         for _ in range(2):
             assert net.a.connect("web", far, PORT, "--fastopen", send="fast").ok
-        data_in_syn = [p for p in sniffer.named("packet") if p["flags"] & 2 and p["bytes"]]
-        assert data_in_syn, "the second connection carries data in its SYN"
+        wait_for(lambda: [p for p in sniffer.named("packet") if p["flags"] & 2 and p["bytes"]],
+                 what="the second connection carries data in its SYN")
