@@ -264,8 +264,16 @@ static void test_related_errors(void **state)
     begin(FIXTURE_WEB, BASIC);
     packet_begin(&question, ME, GOOD);
     packet_udp(&question, 4000, 53);
-    packet_begin(&error, OTHER, ME); /* any router may send it */
+    packet_begin(&error, OTHER, ME);
     packet_error(&error, 3, 3, &question);
+    assert_int_equal(run(INGRESS, &error), 0);
+    assert_int_equal(run(EGRESS, &question), 1);
+    assert_int_equal(run(INGRESS, &error), 0); /* nobody has that port: see test_tc.c */
+
+    packet_begin(&question, ME, GOOD);
+    packet_icmp(&question, 8, 0, 7);
+    packet_begin(&error, OTHER, ME); /* any router may send it */
+    packet_error(&error, 11, 0, &question);
     assert_int_equal(run(INGRESS, &error), 0);
     assert_int_equal(run(EGRESS, &question), 1);
     assert_int_equal(run(INGRESS, &error), 1);
@@ -273,9 +281,14 @@ static void test_related_errors(void **state)
     packet_error(&error, 5, 1, &question); /* a redirect is no error */
     assert_int_equal(run(INGRESS, &error), 0);
     packet_begin(&question, ME, GOOD);
-    packet_udp(&question, 4000, 54);
+    packet_icmp(&question, 8, 0, 8);
     packet_begin(&error, OTHER, ME);
-    packet_error(&error, 3, 3, &question);
+    packet_error(&error, 11, 0, &question);
+    assert_int_equal(run(INGRESS, &error), 0);
+    packet_begin(&question, ME, GOOD);
+    packet_icmp(&question, 0, 0, 7); /* our answer to a question that never came */
+    packet_begin(&error, OTHER, ME);
+    packet_error(&error, 11, 0, &question);
     assert_int_equal(run(INGRESS, &error), 0);
 
     packet_begin(&question, ME6, GOOD6);
