@@ -44,12 +44,18 @@ remote()
     return 99
 }
 
+# The server listens for it last and for one connection only: try until it does.
 connect_shell()
 {
-    mkfifo "$work/to" "$work/from"
-    nc 10.8.0.1 2222 <"$work/to" >"$work/from" &
-    exec 3>"$work/to" 4<"$work/from"
-    remote true
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -f "$work/to" "$work/from"
+        mkfifo "$work/to" "$work/from"
+        nc 10.8.0.1 2222 <"$work/to" >"$work/from" 2>/dev/null &
+        exec 3>"$work/to" 4<"$work/from"
+        remote true && return
+        sleep 1
+    done
+    return 1
 }
 
 # server_policy EXTRA_INCOMING_RULES: standard form, with what is added
@@ -111,6 +117,7 @@ reach()
 
 expect "machines see each other" reach
 expect "shell connection" connect_shell
+remote true || exit 1 # nothing below can be asked without it
 expect "before: closed port answers" answers ECONNREFUSED sock tcp-connect 10.8.0.1 9
 expect "before: ping answers" pings 10.8.0.1
 expect "policy to the server" give_policy ""

@@ -10,12 +10,16 @@ ip()
     /usr/sbin/ip "$@"
 }
 
-# listen KIND PORT [PREFIX…]: an echo server on every address of both families
+# listen KIND PORT [PREFIX…]: an echo server on every address; that of UDP takes both families in one socket
 listen()
 {
     kind=$1 port=$2
     shift 2
-    for any in 0.0.0.0 ::; do
+    case "$kind" in
+    tcp-*) families='0.0.0.0 ::' ;;
+    *) families=:: ;;
+    esac
+    for any in $families; do
         "$@" sock "$kind" "$any" "$port" >"$work/listen-$kind-$port-$any" 2>&1 </dev/null &
         within_seconds 20 said "$work/listen-$kind-$port-$any" ready || echo "RESULT FAIL listen $kind $port"
     done
@@ -26,8 +30,9 @@ expect()
 {
     expect_name=$1
     shift
+    expect_from=$(date +%s)
     if "$@" >"$work/said" 2>&1; then
-        echo "RESULT ok $expect_name"
+        echo "RESULT ok $expect_name ($(($(date +%s) - expect_from)) s)"
     else
         echo "RESULT FAIL $expect_name: exit $?: $*"
         tail -n 20 "$work/said" | sed 's/^/    /'
