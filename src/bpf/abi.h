@@ -31,7 +31,7 @@
 #define ABI_REPORTS_MAX 131072u
 #define ABI_HANDSHAKES_MAX 65536u /* a power of two */
 #define ABI_CLAIMS_MAX 16384u
-#define ABI_EVENTS_BYTES (8u << 20)
+#define ABI_EVENTS_BYTES (2u << 20)
 #define ABI_IFACES_MAX 256u
 
 #define ABI_PU_NONE 0xffffffffu /* not a PU: not enforced */

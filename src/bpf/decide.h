@@ -18,7 +18,7 @@ struct decision {
 };
 
 /* The longest prefix of (protocol, port) in a class. */
-static __subprog struct abi_verdict *class_lookup(__u32 class, __u8 protocol, __u16 port)
+static __always_inline struct abi_verdict *class_lookup(__u32 class, __u8 protocol, __u16 port)
 {
     struct abi_verdict_key key;
     struct abi_verdict *v;
@@ -57,98 +57,165 @@ static __subprog struct abi_verdict *class_lookup(__u32 class, __u8 protocol, __
     return bpf_map_lookup_elem(&verdicts, &key);
 }
 
-static __always_inline struct abi_verdict *verdict_lookup(__u32 policy, __u8 direction, __u8 kind,
-                                                          __u32 peer, __u8 protocol, __u16 port)
+/* What is asked of one class of peers, in one number: fits a global function of 5.10. */
+#define QUESTION(port, protocol, direction) ((__u32)(port) | (__u32)(protocol) << 16 | (__u32)(direction) << 24)
+#define QUESTION_PORT(q) ((__u16)(q))
+#define QUESTION_PROTOCOL(q) ((__u8)((q) >> 16))
+#define QUESTION_DIRECTION(q) ((__u8)((q) >> 24) & 1)
+
+/*
+ * What a class says, in one number: rule << 32 | flags. `kind` is an enum class_question.
+ *
+ * Global functions are verified once by themselves; their result is just a number to the caller. (As
+ * part of its callers this took most of a million steps.)
+ */
+enum class_question {
+    ASK_IDENTITY = 0,        /* of an identity class */
+    ASK_ADDRESS,             /* of an address class, for a peer without identity */
+    ASK_ADDRESS_OF_IDENTITY, /* of an address class, for a peer that proved one */
+};
+
+#define ANSWER_ACTION(a) ((__u8)(a) & 3)
+#define ANSWER_NO_LOG(a) ((__u8)((a) >> 2) & 1)
+#define ANSWER_REJECTS_IDENTITY(a) ((__u8)((a) >> 3) & 1)
+#define ANSWER_OBSERVED(a) ((__u8)((a) >> 4) & 3)
+#define ANSWER_RULE(a) ((__u32)((a) >> 32))
+
+__weak __noinline __u64 class_ask(__u32 policy, __u32 kind, __u32 peer, __u32 question)
 {
     struct abi_peer_key key;
+    struct abi_verdict *v;
     __u32 *class;
 
     key.policy = policy;
-    key.direction = direction;
-    key.kind = kind;
+    key.direction = QUESTION_DIRECTION(question);
+    key.kind = kind == ASK_IDENTITY ? ABI_PEER_IDENTITY : ABI_PEER_ADDRESS;
     key.pad = 0;
     key.peer = peer;
     class = bpf_map_lookup_elem(&peer_class, &key);
-    return class ? class_lookup(*class, protocol, port) : 0;
+    if (!class)
+        return 0;
+    v = class_lookup(*class, QUESTION_PROTOCOL(question), QUESTION_PORT(question));
+    if (!v)
+        return 0;
+    if (kind == ASK_ADDRESS_OF_IDENTITY)
+        return (__u64)v->id_rule << 32 | (v->id_action & 3) |
+               (v->flags & ABI_VERDICT_ID_NO_LOG ? 1 << 2 : 0) |
+               (v->id_action == ABI_REJECT ? 1 << 3 : 0) | (v->id_observed & 3) << 4;
+    return (__u64)v->rule << 32 | (v->action & 3) | (v->flags & ABI_VERDICT_NO_LOG ? 1 << 2 : 0) |
+           (v->id_action == ABI_REJECT ? 1 << 3 : 0) | (v->observed & 3) << 4;
 }
 
-/* Reject wins; of two that say the same, the rule that comes first is named. */
-static __always_inline void decision_join(struct decision *d, __u8 action, __u32 rule, __u8 no_log)
+/* The rule behind an observed verdict: rarely asked, so not part of the answer. */
+__weak __noinline __u32 class_ask_observed(__u32 policy, __u32 kind, __u32 peer, __u32 question)
 {
-    if (action == ABI_NONE)
-        return;
-    if (action > d->action || (action == d->action && rule < d->rule)) {
-        d->action = action;
-        d->rule = rule;
-        d->no_log = no_log;
-    }
+    struct abi_peer_key key;
+    struct abi_verdict *v;
+    __u32 *class;
+
+    key.policy = policy;
+    key.direction = QUESTION_DIRECTION(question);
+    key.kind = kind == ASK_IDENTITY ? ABI_PEER_IDENTITY : ABI_PEER_ADDRESS;
+    key.pad = 0;
+    key.peer = peer;
+    class = bpf_map_lookup_elem(&peer_class, &key);
+    v = class ? class_lookup(*class, QUESTION_PROTOCOL(question), QUESTION_PORT(question)) : 0;
+    if (!v)
+        return ABI_RULE_NONE;
+    return kind == ASK_ADDRESS_OF_IDENTITY ? v->id_observed_rule : v->observed_rule;
 }
 
-static __always_inline void decision_observe(struct decision *d, __u8 action, __u32 rule)
+/*
+ * Reject wins; of two that say the same, the rule that comes first is named.
+ * @return joined answer
+ */
+static __always_inline __u64 answers_join(__u64 a, __u64 b)
 {
-    if (action == ABI_NONE)
-        return;
-    if (action > d->observed || (action == d->observed && rule < d->observed_rule)) {
-        d->observed = action;
-        d->observed_rule = rule;
+    __u64 flags = b & (3 << 4);
+
+    if (ANSWER_ACTION(b) > ANSWER_ACTION(a) ||
+        (ANSWER_ACTION(b) == ANSWER_ACTION(a) && ANSWER_RULE(b) < ANSWER_RULE(a)))
+        a = (b & ~(__u64)(3 << 4)) | (a & (3 << 4));
+    a |= b & (1 << 3);
+    if (flags > (a & (3 << 4)))
+        a = (a & ~(__u64)(3 << 4)) | flags;
+    return a;
+}
+
+__weak __noinline __u64 policy_ask(__u32 policy, __u32 identity, __u32 address_class, __u32 question)
+{
+    __u64 answer = 0;
+
+    if (identity)
+        answer = class_ask(policy, ASK_IDENTITY, identity, question);
+    if (address_class)
+        answer = answers_join(
+            answer, class_ask(policy, identity ? ASK_ADDRESS_OF_IDENTITY : ASK_ADDRESS,
+                              address_class, question));
+    return answer;
+}
+
+/* The first rule in order among those whose observed verdict is the one that won. */
+__weak __noinline __u32 policy_ask_observed(__u32 policy, __u32 identity, __u32 address_class,
+                                            __u32 question)
+{
+    __u32 kind = identity ? ASK_ADDRESS_OF_IDENTITY : ASK_ADDRESS;
+    __u64 one = identity ? class_ask(policy, ASK_IDENTITY, identity, question) : 0;
+    __u64 other = address_class ? class_ask(policy, kind, address_class, question) : 0;
+    __u32 rule = ABI_RULE_NONE, second;
+
+    if (ANSWER_OBSERVED(one) && ANSWER_OBSERVED(one) >= ANSWER_OBSERVED(other))
+        rule = class_ask_observed(policy, ASK_IDENTITY, identity, question);
+    if (ANSWER_OBSERVED(other) && ANSWER_OBSERVED(other) >= ANSWER_OBSERVED(one)) {
+        second = class_ask_observed(policy, kind, address_class, question);
+        if (second < rule)
+            rule = second;
     }
+    return rule;
 }
 
 /* Fills the out part. Same order as policy_compiled_decide(). */
 static __subprog int decide(struct decision *d)
 {
+    __u32 question = QUESTION(d->port, d->protocol, d->direction);
     struct abi_control *c = control_get();
-    struct abi_verdict *v;
     struct abi_pu *pu;
-    __u32 policy;
+    __u64 answer;
 
-    d->action = d->observed = ABI_NONE;
+    d->action = ABI_REJECT;
+    d->observed = ABI_NONE;
     d->no_log = d->address_rejects = 0;
     d->rule = d->observed_rule = ABI_RULE_NONE;
     d->policy = 0;
     pu = bpf_map_lookup_elem(&pus, &d->pu);
-    if (!pu || !c) {
-        d->action = ABI_REJECT;
+    if (!pu || !c)
         return 0;
-    }
-    policy = c->bank ? pu->policy[1] : pu->policy[0];
-    d->policy = policy;
-    if (d->identity) {
-        v = verdict_lookup(policy, d->direction, ABI_PEER_IDENTITY, d->identity, d->protocol,
-                           d->port);
-        if (v) {
-            decision_join(d, v->action, v->rule, !!(v->flags & ABI_VERDICT_NO_LOG));
-            decision_observe(d, v->observed, v->observed_rule);
-        }
-    }
-    if (d->address_class) {
-        v = verdict_lookup(policy, d->direction, ABI_PEER_ADDRESS, d->address_class, d->protocol,
-                           d->port);
-        if (v) {
-            d->address_rejects = v->id_action == ABI_REJECT;
-            if (d->identity) {
-                decision_join(d, v->id_action, v->id_rule, !!(v->flags & ABI_VERDICT_ID_NO_LOG));
-                decision_observe(d, v->id_observed, v->id_observed_rule);
-            } else {
-                decision_join(d, v->action, v->rule, !!(v->flags & ABI_VERDICT_NO_LOG));
-                decision_observe(d, v->observed, v->observed_rule);
-            }
-        }
-    }
-    if (d->action == ABI_NONE)
+    d->policy = c->bank ? pu->policy[1] : pu->policy[0];
+    answer = policy_ask(d->policy, d->identity, d->address_class, question);
+    d->address_rejects = ANSWER_REJECTS_IDENTITY(answer);
+    d->observed = ANSWER_OBSERVED(answer);
+    if (ANSWER_ACTION(answer)) {
+        d->action = ANSWER_ACTION(answer);
+        d->rule = ANSWER_RULE(answer);
+        d->no_log = ANSWER_NO_LOG(answer);
+    } else {
         d->action = pu->defaults[c->bank & 1][d->direction & 1];
+    }
     if (d->action != ABI_ALLOW)
         d->action = ABI_REJECT;
+    if (d->observed)
+        d->observed_rule = policy_ask_observed(d->policy, d->identity, d->address_class, question);
     return 0;
 }
 
 /* Could a proof of identity still let an outgoing connection through? */
 static __always_inline int identity_could_help(struct decision *d)
 {
-    struct abi_verdict *v;
+    __u64 answer;
 
     if (d->address_rejects)
         return 0;
-    v = verdict_lookup(d->policy, ABI_OUT, ABI_PEER_IDENTITY, ABI_IDENTITY_ANY, d->protocol, d->port);
-    return v && v->action == ABI_ALLOW;
+    answer = class_ask(d->policy, ASK_IDENTITY, ABI_IDENTITY_ANY,
+                       QUESTION(d->port, d->protocol, ABI_OUT));
+    return ANSWER_ACTION(answer) == ABI_ALLOW;
 }

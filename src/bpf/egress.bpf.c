@@ -61,7 +61,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
     }
     if (st->judged == c->generation && !(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES))
         return PASS; /* connect() has done it */
-    packet_address(c, p);
+    packet_address(skb, c, p);
     if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return socket_exempt(st, c);
     decision_for(&d, st, p, ABI_OUT, 0);
@@ -104,7 +104,7 @@ static __subprog int tcp_egress(struct __sk_buff *skb, struct bpf_sock *sk, stru
         return socket_exempt(st, c);
     if (state == 2 && st->phase != ABI_PHASE_EXISTING && st->phase != ABI_PHASE_REJECTED)
         return opener_syn(skb, sk, &p, st, c);
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (st->phase == ABI_PHASE_EXISTING || st->phase == ABI_PHASE_REJECTED)
         return connection_packet(skb, st, &p, c, 0);
     if (state == 3)
@@ -149,7 +149,7 @@ static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
         count(ABI_COUNTER_HEADER);
         return DROP;
     }
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return PASS;
     if (kernel_answer(&p, sk))

@@ -26,28 +26,20 @@ enum option_result { OPTION_ABSENT = 0, OPTION_FOUND = 1, OPTION_BAD = 2 };
 #define FAST_OPEN_EXID_LO 0x89
 
 /*
- * The same value, of which the verifier knows nothing any more: else each round of a loop has bounds
- * of its own, no two states are alike and a walk over 40 bytes takes a million steps to verify.
- */
-static __always_inline void forget_bounds(__u32 *value, __u64 noise)
-{
-    __u64 v = *value;
-
-    asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(v) : "r"(noise));
-    *value = v;
-}
-
-/*
  * Walk the TCP options of a packet whose data starts at the network header; `at` and `end` are their
  * bounds. Anything that makes our option ambiguous (twice, wrong length) is bad; malformed other
  * options end the walk, as they do in the kernel's own parser.
  *
  * A global function: verified once by itself, not once per path that leads to it.
- * @return enum option_result | offset of the option << 8 | 1 << 24 when a Fast Open option is there
+ * @return offset of the option (bits 0..15), FOUND_ONE, FOUND_BAD, FOUND_FAST_OPEN
  */
+#define FOUND_ONE (1u << 16)
+#define FOUND_BAD (1u << 17)
+#define FOUND_FAST_OPEN (1u << 18)
+
 __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
 {
-    __u32 result = OPTION_ABSENT, offset = 0, fast_open = 0;
+    __u32 found = 0; /* offset of our option, FOUND_… */
     int i;
 
     for (i = 0; i < TCP_OPTIONS_MAX; i++) {
@@ -55,6 +47,8 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
         __u8 *kind, len;
 
         forget_bounds(&at, skb->len);
+        forget_bounds(&end, skb->len);
+        forget_bounds(&found, skb->len);
         if (at >= end || at > 1024)
             break;
         kind = data + at;
@@ -70,20 +64,19 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
         if (len < 2 || at + len > end)
             break;
         if (*kind == TCP_OPTION_FAST_OPEN)
-            fast_open = 1;
-        if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end &&
-            kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
-            if (result != OPTION_ABSENT || len != ABI_OPTION_LEN)
-                return OPTION_BAD;
-            result = OPTION_FOUND;
-            offset = at;
-        } else if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end &&
-                   kind[2] == FAST_OPEN_EXID_HI && kind[3] == FAST_OPEN_EXID_LO) {
-            fast_open = 1; /* its experimental form, which Linux still answers */
+            found |= FOUND_FAST_OPEN;
+        if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end) {
+            if (kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
+                if (found & FOUND_ONE || len != ABI_OPTION_LEN)
+                    found |= FOUND_BAD;
+                found |= FOUND_ONE | (at & 0xffff);
+            } else if (kind[2] == FAST_OPEN_EXID_HI && kind[3] == FAST_OPEN_EXID_LO) {
+                found |= FOUND_FAST_OPEN; /* its experimental form, which Linux still answers */
+            }
         }
         at += len;
     }
-    return result | offset << 8 | fast_open << 24;
+    return found;
 }
 
 /* The option of a packet, if it has exactly one. */
@@ -95,10 +88,10 @@ static __subprog int option_get(struct __sk_buff *skb, const struct packet *p,
     struct option o;
 
     ret->present = 0;
-    ret->fast_open = found >> 24;
-    if ((found & 0xff) != OPTION_FOUND)
-        return found & 0xff;
-    if (load(skb, found >> 8 & 0xffff, &o, sizeof(o)) < 0)
+    ret->fast_open = !!(found & FOUND_FAST_OPEN);
+    if (!(found & FOUND_ONE))
+        return OPTION_ABSENT;
+    if (found & FOUND_BAD || load(skb, found & 0xffff, &o, sizeof(o)) < 0)
         return OPTION_BAD;
     ret->present = 1;
     ret->enforcer = bpf_ntohl(o.enforcer);

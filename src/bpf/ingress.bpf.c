@@ -477,7 +477,7 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
     socket_refresh(skb, sk, st, c);
     if (st->pu == ABI_PU_NONE)
         return socket_exempt(st, c);
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (state == 10) {
         st->phase = ABI_PHASE_LISTEN;
         st->generation = 0;
@@ -520,7 +520,7 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
         count(ABI_COUNTER_HEADER);
         return DROP;
     }
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
         return PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p)) {

@@ -100,7 +100,7 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     if (parsed == PARSE_OK && !(p.first_fragment | p.later_fragment) &&
         (p.protocol == PROTO_TCP || p.protocol == PROTO_UDP))
         return TC_PASS;
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (fragment_refused(&p, parsed)) {
         decision_host(&d, c, &p, ABI_IN);
         refuse(&p, &d, 0, ABI_REASON_FRAGMENT, 0);
@@ -166,7 +166,7 @@ static __subprog int host_egress(struct __sk_buff *skb, const struct abi_control
     } else if (!closed_port_udp(skb, &p)) {
         return TC_PASS;
     }
-    packet_address(c, &p);
+    packet_address(skb, c, &p);
     if (interface_excluded(c, skb->ifindex) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))
         return TC_PASS;
