@@ -108,6 +108,7 @@ int datapath_reports_drain(struct datapath *dp, datapath_flow_fn *fn, void *cont
 
     if (!keys || !values)
         return -ENOMEM;
+    listeners_start(dp);
     map_retired_collect(dp, now - RETIRE_AFTER_NS);
     while (r == 0 && left) {
         count = DRAIN_BATCH;

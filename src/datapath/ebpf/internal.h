@@ -91,7 +91,7 @@ struct datapath {
     char cgroup_mount[PATH_BYTES];
     char cgroup_path[PATH_BYTES]; /* mount + root */
     char pin_dir[PATH_BYTES];
-    bool host_enabled, old_listeners;
+    bool host_enabled, listeners_pending, old_listeners;
     struct bpf_link *links[LINKS_MAX];
 
     struct cidr_list target, excluded;
@@ -187,7 +187,7 @@ int diag_dump(int diag_fd, uint8_t family, uint8_t protocol, uint32_t states, in
 int diag_destroy(int diag_fd, const struct diag_socket *socket);
 
 /* listeners.c */
-int listeners_flag(struct datapath *dp, uint64_t *ret_left);
+void listeners_start(struct datapath *dp);
 
 /* live.c */
 void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);

@@ -59,7 +59,7 @@ static int iterate_everywhere(struct datapath *dp, struct bpf_link *link)
  * @param ret_left  listeners that were there before and cannot prove themselves on this kernel
  * @return 0; -errno when nothing could be done (the kernel lacks it): then *ret_left is untouched
  */
-int listeners_flag(struct datapath *dp, uint64_t *ret_left)
+static int listeners_flag(struct datapath *dp, uint64_t *ret_left)
 {
     struct listeners_bpf *skeleton = listeners_bpf__open();
     struct bpf_link *link = NULL;
@@ -82,4 +82,20 @@ int listeners_flag(struct datapath *dp, uint64_t *ret_left)
     bpf_link__destroy(link);
     listeners_bpf__destroy(skeleton);
     return r;
+}
+
+/*
+ * Once, after the first policy is in force: reading the kernel's type information takes longer than all
+ * the rest of a start. Where the kernel cannot do it, those listeners are judged by address until they
+ * are started again.
+ */
+void listeners_start(struct datapath *dp)
+{
+    uint64_t left = 0;
+
+    if (!dp->listeners_pending)
+        return;
+    dp->listeners_pending = false;
+    if (listeners_flag(dp, &left) < 0 || left)
+        dp->old_listeners = true;
 }

@@ -305,15 +305,6 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     return control_write(dp);
 }
 
-/* Where the kernel cannot do it, those listeners are judged by address until they are started again. */
-static void listeners_start(struct datapath *dp)
-{
-    uint64_t left = 0;
-
-    if (listeners_flag(dp, &left) < 0 || left)
-        dp->old_listeners = true;
-}
-
 static int open_all(struct datapath *dp, const struct datapath_config *config, bool *ret_adopted,
                     char message[DATAPATH_MESSAGE_MAX])
 {
@@ -339,8 +330,7 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = events_open(dp);
     if (r < 0)
         return r;
-    if (!*ret_adopted && config->enforcer_id)
-        listeners_start(dp);
+    dp->listeners_pending = !*ret_adopted && config->enforcer_id;
     raw_protocols_read(dp, "/proc/net/raw");
     raw_protocols_read(dp, "/proc/net/raw6");
     old_layouts_remove(dp);
