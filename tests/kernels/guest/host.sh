@@ -34,7 +34,7 @@ remote()
 {
     echo "$*" >&3
     # shellcheck disable=SC3045 # the shell is busybox's
-    while read -r -t 90 line <&4; do
+    while IFS= read -r -t 90 line <&4; do
         case "$line" in
         "END "*) return "${line#END }" ;;
         *) echo "$line" ;;
