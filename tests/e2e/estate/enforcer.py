@@ -121,7 +121,7 @@ class Enforcer:
         self.process.signal(signal.SIGTERM)
         result = self.process.wait(10)
         self.process = None
-        return result
+        assert result.code == 0, f"{self.host.name}: exit {result.code}:\n{result.stderr[-4000:]}"
 
     def kill(self):
         self.process.kill()
