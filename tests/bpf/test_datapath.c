@@ -19,136 +19,12 @@
 
 #include "bpf/abi.h"
 #include "fixture.h"
+#include "tcp.h"
 
 #define PORT 5432
 #define OTHER_PORT 22
 
 static struct fixture fixture;
-
-struct endpoint {
-    int family;
-    uint16_t port;
-    int ready[2]; /* pipe: the server listens */
-    int hold[2];  /* pipe: the client may go on */
-};
-
-static socklen_t address_fill(const struct endpoint *e, struct sockaddr_storage *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    ret->ss_family = (sa_family_t)e->family;
-    if (e->family == AF_INET) {
-        struct sockaddr_in *in = (struct sockaddr_in *)ret;
-
-        in->sin_port = htons(e->port);
-        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        return sizeof(*in);
-    }
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-    in6->sin6_port = htons(e->port);
-    in6->sin6_addr = in6addr_loopback;
-    return sizeof(*in6);
-}
-
-/* Echo until the peer goes; exit code 0 or the errno of the connection. */
-static int server(void *argument)
-{
-    struct endpoint *e = argument;
-    struct sockaddr_storage address;
-    socklen_t len = address_fill(e, &address);
-    int fd = socket(e->family, SOCK_STREAM, 0), one = 1, connection;
-    char byte;
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 8) < 0)
-        return 253;
-    if (write(e->ready[1], "r", 1) != 1)
-        return 252;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    if (poll(&p, 1, 4000) != 1)
-        return ETIMEDOUT;
-    connection = accept(fd, NULL, NULL);
-    while (read(connection, &byte, 1) == 1)
-        if (write(connection, &byte, 1) != 1)
-            return errno;
-    return 0;
-}
-
-static int connect_within(int fd, const struct sockaddr_storage *address, socklen_t len, int ms)
-{
-    struct timeval timeout = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    return connect(fd, (const struct sockaddr *)address, len) < 0 ? errno : 0;
-}
-
-/* Connect, one byte there and back; exit code 0 or the errno. */
-static int client(void *argument)
-{
-    struct endpoint *e = argument;
-    struct sockaddr_storage address;
-    socklen_t len = address_fill(e, &address);
-    int fd = socket(e->family, SOCK_STREAM, 0), r;
-    char byte = 'x';
-
-    r = connect_within(fd, &address, len, 2500);
-    if (r)
-        return r;
-    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
-        return errno ? errno : EPIPE;
-    if (e->hold[0] < 0)
-        return 0;
-    /* hold the connection until told, then use it again */
-    if (write(e->ready[1], "c", 1) != 1 || read(e->hold[0], &byte, 1) != 1)
-        return 251;
-    errno = 0;
-    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
-        return errno ? errno : EPIPE;
-    return 0;
-}
-
-static void expect_byte(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    char byte;
-
-    assert_int_equal(poll(&p, 1, 5000), 1);
-    assert_int_equal(read(fd, &byte, 1), 1);
-}
-
-static size_t flows_seen[3]; /* by action */
-
-static void note_flow(const struct datapath_flow *flow, void *context)
-{
-    (void)context;
-    flows_seen[flow->action]++;
-}
-
-/* From one unit to a server in another; the client's exit code. */
-static int connection(int from, int to, int family, uint16_t port)
-{
-    struct endpoint e = {.family = family, .port = port, .hold = {-1, -1}};
-    pid_t pid, c;
-    int r, status = 0;
-
-    assert_int_equal(pipe(e.ready), 0);
-    pid = fixture_fork(&fixture, to, server, &e);
-    expect_byte(e.ready[0]);
-    c = fixture_fork(&fixture, from, client, &e);
-    /* late rejects are closed by whoever drains the events */
-    while (waitpid(c, &status, WNOHANG) == 0) {
-        if (fixture.datapath)
-            datapath_events(fixture.datapath, note_flow, NULL);
-        usleep(2000);
-    }
-    r = WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
-    kill(pid, 9);
-    fixture_wait(pid);
-    close(e.ready[0]);
-    close(e.ready[1]);
-    return r;
-}
 
 #define REJECT_ALL                                                                                 \
     "APIVersion: 1\ndata:\n  namespaces:\n"                                                        \
@@ -175,7 +51,7 @@ static void test_fresh_lets_everything_through(void **state)
 {
     (void)state;
     assert_false(fixture.adopted);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
 }
 
 static void test_identity_admits_both_families(void **state)
@@ -184,11 +60,11 @@ static void test_identity_admits_both_families(void **state)
 
     (void)state;
     assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
-    int r = connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT);
+    int r = tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT);
     if (r)
         fixture_dump(&fixture);
     assert_int_equal(r, 0);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET6, PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET6, PORT), 0);
     assert_int_equal(fixture_counter(&fixture, "identity_ack_verified"), before + 2);
     assert_int_equal(fixture_counter(&fixture, "mac_mismatch"), 0);
 }
@@ -197,49 +73,51 @@ static void test_certain_reject_is_eperm(void **state)
 {
     (void)state;
     /* nobody listens: no proof could save it */
-    struct endpoint nobody = {.family = AF_INET, .port = OTHER_PORT, .hold = {-1, -1}};
-    assert_int_equal(fixture_run(&fixture, FIXTURE_WEB, client, &nobody), EPERM);
+    struct tcp_endpoint nobody = {.family = AF_INET, .port = OTHER_PORT, .hold = {-1, -1}};
+    assert_int_equal(fixture_run(&fixture, FIXTURE_WEB, tcp_client, &nobody), EPERM);
     nobody.family = AF_INET6;
-    assert_int_equal(fixture_run(&fixture, FIXTURE_DB, client, &nobody), EPERM);
-    assert_int_equal(fixture_run(&fixture, FIXTURE_HOST, client, &nobody), EPERM);
+    assert_int_equal(fixture_run(&fixture, FIXTURE_DB, tcp_client, &nobody), EPERM);
+    assert_int_equal(fixture_run(&fixture, FIXTURE_HOST, tcp_client, &nobody), EPERM);
 }
 
 static void test_wrong_port_or_unit(void **state)
 {
     (void)state;
     /* a local listener might be of the same PU, but is not */
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
-    assert_int_equal(connection(FIXTURE_DB, FIXTURE_WEB, AF_INET6, PORT), EPERM);
-    assert_int_equal(connection(FIXTURE_HOST, FIXTURE_DB, AF_INET, PORT), EPERM);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_DB, FIXTURE_WEB, AF_INET6, PORT), EPERM);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_HOST, FIXTURE_DB, AF_INET, PORT), EPERM);
 }
 
 static void test_same_unit_needs_no_rule(void **state)
 {
     (void)state;
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_WEB, AF_INET, OTHER_PORT), 0);
-    assert_int_equal(connection(FIXTURE_DB, FIXTURE_DB, AF_INET6, OTHER_PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_WEB, AF_INET, OTHER_PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_DB, FIXTURE_DB, AF_INET6, OTHER_PORT), 0);
 }
 
 static void test_wrong_peer_is_cut_after_its_proof(void **state)
 {
     (void)state;
     /* port 5432 could be db, so the SYN goes out; the host's side drops it in silence */
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_HOST, AF_INET, PORT), EINPROGRESS);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_HOST, AF_INET, PORT),
+                     EINPROGRESS);
     /* the host lets it in, but proves to be somebody that web must not talk to */
     assert_int_equal(fixture_policy(&fixture, WEB_TO_DB HOST_FROM_WEB), 0);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_HOST, AF_INET, PORT), ECONNABORTED);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_HOST, AF_INET, PORT),
+                     ECONNABORTED);
 }
 
 static void test_flows_are_reported(void **state)
 {
     (void)state;
-    assert_true(flows_seen[MODEL_ACTION_ALLOW] >= 4);
-    assert_true(flows_seen[MODEL_ACTION_REJECT] >= 3);
+    assert_true(tcp_flows_seen[MODEL_ACTION_ALLOW] >= 4);
+    assert_true(tcp_flows_seen[MODEL_ACTION_REJECT] >= 3);
 }
 
 static void test_policy_change_cuts_only_the_rejected(void **state)
 {
-    struct endpoint e = {.family = AF_INET, .port = PORT};
+    struct tcp_endpoint e = {.family = AF_INET, .port = PORT};
     pid_t s, c;
     size_t destroyed = 0;
 
@@ -247,10 +125,10 @@ static void test_policy_change_cuts_only_the_rejected(void **state)
     assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
     assert_int_equal(pipe(e.ready), 0);
     assert_int_equal(pipe(e.hold), 0);
-    s = fixture_fork(&fixture, FIXTURE_DB, server, &e);
-    expect_byte(e.ready[0]);
-    c = fixture_fork(&fixture, FIXTURE_WEB, client, &e);
-    expect_byte(e.ready[0]);
+    s = fixture_fork(&fixture, FIXTURE_DB, tcp_server, &e);
+    tcp_expect_byte(e.ready[0]);
+    c = fixture_fork(&fixture, FIXTURE_WEB, tcp_client, &e);
+    tcp_expect_byte(e.ready[0]);
     /* the same rules again: nothing happens to it */
     assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
     assert_int_equal(datapath_rejudge(fixture.datapath, &destroyed), 0);
@@ -270,14 +148,14 @@ static void test_adoption(void **state)
     (void)state;
     assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
     datapath_free(&fixture.datapath);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
     policy_compiled_free(&fixture.before);
     assert_int_equal(fixture_open(&fixture, NULL), 0);
     assert_true(fixture.adopted);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), EPERM);
     assert_int_equal(fixture_policy(&fixture, ALLOW_ALL), 0);
-    assert_int_equal(connection(FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, OTHER_PORT), 0);
 }
 
 static void test_programs_are_attached(void **state)
