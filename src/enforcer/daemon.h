@@ -79,6 +79,7 @@ struct daemon {
     struct estate *estate;       /* NULL: no policy known */
     struct ruling *ruling;
     struct datapath *datapath; /* NULL while disabled */
+    bool limits_said;          /* of this kernel, among the warnings */
     enum daemon_force force;
     uint32_t policy_revision;
     uint8_t policy_digest[INPUTS_DIGEST_BYTES]; /* of the files in force; zeros: of no files */

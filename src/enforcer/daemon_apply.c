@@ -209,8 +209,6 @@ static int enforce(struct daemon *daemon, const struct estate *estate, const str
 static void said_apply(struct daemon *daemon, int r)
 {
     warnings_clear(&daemon->warnings, WARNING_DATAPATH);
-    if (datapath_warning(daemon->datapath))
-        warnings_add(&daemon->warnings, WARNING_DATAPATH, "%s", datapath_warning(daemon->datapath));
     if (r == 0)
         return;
     log_event(LOG_LEVEL_ERROR, "apply.failed", LOG_F("error", "%s", error_text(r)));
@@ -462,9 +460,6 @@ int daemon_attach(struct daemon *daemon, char message[DATAPATH_MESSAGE_MAX])
         return r;
     daemon->force = adopted ? FORCE_ADOPTED : FORCE_FALLBACK;
     log_event(LOG_LEVEL_INFO, "datapath.open", LOG_F("adopted", "%s", adopted ? "yes" : "no"));
-    if (datapath_warning(daemon->datapath))
-        log_event(LOG_LEVEL_WARN, "datapath.limited",
-                  LOG_F("reason", "%s", datapath_warning(daemon->datapath)));
     return 0;
 }
 

@@ -55,6 +55,18 @@ static struct intake intake_now(struct daemon *daemon)
     };
 }
 
+/* What this kernel cannot do shows a moment after the start, when the datapath has tried. */
+static void said_limits(struct daemon *daemon)
+{
+    const char *limit = datapath_warning(daemon->datapath);
+
+    if (!limit || daemon->limits_said)
+        return;
+    daemon->limits_said = true;
+    warnings_add(&daemon->warnings, WARNING_LIMITS, "%s", limit);
+    log_event(LOG_LEVEL_WARN, "datapath.limited", LOG_F("reason", "%s", limit));
+}
+
 void daemon_flows_drain(struct daemon *daemon)
 {
     struct intake intake = intake_now(daemon);
@@ -63,6 +75,7 @@ void daemon_flows_drain(struct daemon *daemon)
         return;
     said("events", MIN(datapath_events(daemon->datapath, take_in, &intake), 0));
     said("reports", MIN(datapath_reports_drain(daemon->datapath, take_in, &intake), 0));
+    said_limits(daemon);
     daemon_flows_tell(daemon, false);
 }
 
