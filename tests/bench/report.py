@@ -46,6 +46,13 @@ def machine():
     }
 
 
+def revision():
+    """What was measured; "unknown" outside a repository."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    result = subprocess.run(["git", "-C", here, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
+
+
 def number(value):
     if value is None:
         return "-"
@@ -67,6 +74,7 @@ def document(rows, settings, started):
         "formatVersion": FORMAT_VERSION,
         "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round((datetime.datetime.now(datetime.timezone.utc) - started).total_seconds()),
+        "revision": revision(),
         "quick": settings.quick,
         "cpu": settings.cpu,
         "machine": machine(),
