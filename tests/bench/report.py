@@ -22,8 +22,7 @@ def memory_gib():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def mitigations():
-    path = "/sys/devices/system/cpu/vulnerabilities/spectre_v2"
+def kernel_file(path):
     try:
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
@@ -40,8 +39,8 @@ def machine():
         "cores": os.cpu_count(),
         "memoryGiB": round(memory_gib(), 1),
         "virtualization": virtual or "none",
-        "spectreV2": mitigations(),
-        "bpfJit": open("/proc/sys/net/core/bpf_jit_enable", encoding="utf-8").read().strip(),
+        "spectreV2": kernel_file("/sys/devices/system/cpu/vulnerabilities/spectre_v2"),
+        "bpfJit": kernel_file("/proc/sys/net/core/bpf_jit_enable"),
         "load": os.getloadavg()[0],
     }
 
