@@ -30,11 +30,14 @@ expect()
 {
     expect_name=$1
     shift
+    expect_failed=
     expect_from=$(date +%s)
     if "$@" >"$work/said" 2>&1; then
         echo "RESULT ok $expect_name ($(($(date +%s) - expect_from)) s)"
     else
         echo "RESULT FAIL $expect_name: exit $?: $*"
+        # shellcheck disable=SC2034 # for the scenario to read
+        expect_failed=1
         tail -n 20 "$work/said" | sed 's/^/    /'
     fi
 }
@@ -127,6 +130,12 @@ all_attached()
     control "$1" status -o json >"$work/status" || return 1
     cat "$work/status"
     grep -q '"attached": *true' "$work/status" && ! grep -q '"attached": *false' "$work/status"
+}
+
+# has_peers NAME NUMBER
+has_peers()
+{
+    control "$1" status -o json | tr -d ' ' | grep -q "\"peers\":$2[,}]"
 }
 
 # revision NAME
