@@ -179,13 +179,16 @@ def test_older_sockets_are_left_alone(detached, estate, ip, port):
 
 
 def test_older_listener_takes_part(detached, estate, ip, port):
-    """A server that was there first: new connections to it are proven and judged like any other."""
+    """
+    A server that was there first: new connections to it are proven and judged like any other, a
+    moment after the first policy is in the kernel.
+    """
     rulesets = pair(f"tcp/{port}", sender=D, receiver=W)
     server = estate.a.listen("web", port, ip=ip)
     detached.write_policy(policy(rulesets))
     detached.start()
     estate.enforcer("b").apply(policy(rulesets))
-    assert estate.b.connect("db", estate.a.addresses[ip], port).ok
+    wait_for(lambda: estate.b.connect("db", estate.a.addresses[ip], port).ok, 2, what="proof")
     assert estate.c.connect(None, estate.a.addresses[ip], port, timeout=400).error == "ETIMEDOUT"
     accepted_by(detached, port, "receiver-in")
     assert len(server.named("accepted")) == 1
