@@ -22,9 +22,11 @@ LINE_COLUMNS_MAX = 100
 
 BANNED = (
     "strcpy strcat sprintf vsprintf strtok gets atoi atol atoll gmtime localtime ctime asctime rand "
-    "srand strncpy strncat alloca system popen mktemp tmpnam"
+    "srand strncpy strncat alloca mktemp tmpnam"
 ).split()
+BANNED_IN_PRODUCT = ["system", "popen"]  # tests may clean up with them
 BANNED_CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED))
+BANNED_PRODUCT_CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED + BANNED_IN_PRODUCT))
 CONTROL = re.compile(r"^( *)(?:\} else )?(?:if|for|while|switch|do)\b")
 LABEL = re.compile(r"^(\w+):\s*(?:/\*.*)?$")
 GOTO = re.compile(r"\bgoto (\w+);")
@@ -96,7 +98,7 @@ def check_file(path, text):
     for i, line in enumerate(code):
         if len(lines[i]) > LINE_COLUMNS_MAX:
             yield Finding(path, i + 1, "columns", f"{len(lines[i])} columns, at most {LINE_COLUMNS_MAX}")
-        banned = BANNED_CALL.search(line)
+        banned = (BANNED_PRODUCT_CALL if path.startswith("src/") else BANNED_CALL).search(line)
         if banned and not line.lstrip().startswith("#"):
             yield Finding(path, i + 1, "banned", f"{banned.group(1)}() is not to be called")
         if re.match(r"\s*typedef (struct|union)\b", line):

@@ -63,6 +63,12 @@ def test_each_rule_finds(rule, text):
     assert rules(text) == [rule]
 
 
+def test_tests_may_call_a_shell():
+    text = function('    system("rm -rf x");')
+    assert rules(text, "src/x/x.c") == ["banned"]
+    assert rules(text, "tests/unit/x/test_x.c") == []
+
+
 def test_limits_are_not_off_by_one():
     assert rules(function(*["    a++;"] * 60)) == []
     assert rules("int a;\n" * 600) == []
