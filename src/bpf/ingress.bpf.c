@@ -7,14 +7,8 @@
  * before anything is established. Nothing is allocated for a packet that proves nothing.
  */
 #include "datagram.h"
+#include "reset.h"
 #include "tcp.h"
-
-static __always_inline struct pending *pending_get(void)
-{
-    __u32 zero = 0;
-
-    return bpf_map_lookup_elem(&pending, &zero);
-}
 
 static __always_inline void claim_key_fill(struct claim_key *key, const struct packet *p, __u32 isn)
 {
@@ -109,8 +103,10 @@ static __subprog int listener_syn_claim(const struct packet *p, const struct fou
     d.no_log = 0;
     if (reason == ABI_REASON_NONE) {
         decide_peer(&d, c, st, o->enforcer);
-        if (d.action != ABI_ALLOW)
+        if (d.action != ABI_ALLOW) {
             reason = ABI_REASON_POLICY;
+            pd->kind = PENDING_REFUSED;
+        }
     }
     if (reason != ABI_REASON_NONE) {
         claim_remember(p, p->seq);
@@ -136,8 +132,10 @@ static __subprog int listener_by_address(const struct packet *p, struct abi_sock
         return refuse(p, &d, 0, ABI_REASON_EXPIRED, 0);
     }
     decide(&d);
-    if (d.action != ABI_ALLOW)
+    if (d.action != ABI_ALLOW) {
+        pd->kind = PENDING_REFUSED;
         return refuse(p, &d, 0, ABI_REASON_POLICY, 0);
+    }
     pending_fill(pd, p, PENDING_ADDRESS, &d, c);
     if (!(p->tcp_flags & TCP_SYN)) {
         count(ABI_COUNTER_CONNECTIONS_ACCEPTED);
@@ -186,6 +184,7 @@ static __subprog int listener_proof(const struct packet *p, const struct found_o
         if (d.action != ABI_ALLOW) {
             claim_remember(p, p->seq - 1);
             reason = ABI_REASON_POLICY;
+            pd->kind = PENDING_REFUSED;
         }
     }
     if (reason != ABI_REASON_NONE)
@@ -222,16 +221,13 @@ static __always_inline int pending_exempt(struct pending *pd, const struct packe
     return PASS;
 }
 
-static __subprog int listener_packet(struct __sk_buff *skb, const struct packet *p,
-                                     struct abi_socket *st, const struct abi_control *c)
+static __subprog int listener_judge(struct __sk_buff *skb, const struct packet *p,
+                                    struct abi_socket *st, const struct abi_control *c,
+                                    struct pending *pd)
 {
-    struct pending *pd = pending_get();
     struct found_option o;
     int found, syn = (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
-    if (!pd)
-        return DROP;
-    pd->kind = PENDING_NONE;
     if (p->tcp_flags & TCP_RST)
         return PASS;
     if (interface_excluded(c, skb->ifindex) ||
@@ -247,6 +243,22 @@ static __subprog int listener_packet(struct __sk_buff *skb, const struct packet 
     if (syn)
         return listener_syn_claim(p, &o, st, c, pd);
     return listener_proof(p, &o, st, c, pd);
+}
+
+static __subprog int listener_packet(struct __sk_buff *skb, const struct packet *p,
+                                     struct abi_socket *st, const struct abi_control *c)
+{
+    struct pending *pd = pending_get();
+    int verdict;
+
+    if (!pd)
+        return DROP;
+    pd->kind = PENDING_NONE;
+    verdict = listener_judge(skb, p, st, c, pd);
+    if (pd->kind != PENDING_REFUSED)
+        return verdict;
+    pd->kind = PENDING_NONE;
+    return reset_ask(skb, p, st->pu);
 }
 
 /* A child whose third packet the listener's look-up did not cover: it proves itself now. */
@@ -304,6 +316,7 @@ static __subprog int opener_accept(const struct packet *p, struct abi_socket *st
 {
     st->phase = ABI_PHASE_ACCEPTED;
     st->direction = ABI_OUT;
+    st->started_ns = bpf_ktime_get_ns();
     socket_remember(st, d);
     st->judged = c->generation;
     count(ABI_COUNTER_CONNECTIONS_ACCEPTED);
@@ -538,7 +551,9 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
         decide(&d);
         return d.action == ABI_ALLOW ? PASS : DROP;
     }
-    return datagram_judge(&p, c, &d, loopback_self(skb, &p, st->pu, c));
+    if (datagram_judge(&p, c, &d, loopback_self(skb, &p, st->pu, c)) == PASS)
+        return PASS;
+    return p.protocol == PROTO_UDP ? reset_ask(skb, &p, st->pu) : DROP;
 }
 
 SEC("cgroup_skb/ingress")
