@@ -32,6 +32,8 @@
 #define ABI_HANDSHAKES_MAX 65536u /* a power of two */
 #define ABI_CLAIMS_MAX 16384u
 #define ABI_EVENTS_BYTES (2u << 20)
+#define ABI_RESETS_MAX 1000u       /* a window: asked for on each CPU; sent by user space on the whole host */
+#define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */
 #define ABI_IFACES_MAX 256u
 
 #define ABI_PU_NONE 0xffffffffu /* not a PU: not enforced */
@@ -67,6 +69,7 @@ struct abi_control {
     __u32 epoch;         /* of our own key pair */
     __u32 root_level;    /* level of the enforced cgroup in cgroup v2, 0 = root */
     __u32 bank;          /* 0 or 1: which policies of `pus` and which address trie are in force */
+    __u64 own_sockets[2]; /* cookies of the raw sockets that resets are sent from; 0: none */
 };
 
 /* ---- Processing units ---------------------------------------------------------------------- */
@@ -81,6 +84,8 @@ struct abi_pu {
     __u32 identity; /* 0: none */
     __u32 policy[ABI_BANKS];      /* number of the policy version; 0: none, then defaults decide */
     __u8 defaults[ABI_BANKS][2]; /* enum abi_action by direction */
+    __u8 reset[ABI_BANKS];       /* 1: what is refused here is answered (rejectMode: reset) */
+    __u8 pad[2];
 };
 
 /* ---- Policy -------------------------------------------------------------------------------- */
@@ -281,16 +286,22 @@ struct abi_report {
 enum abi_event_type {
     ABI_EVENT_FLOW = 1,    /* first packet of a new kind; the key is in `reports` as well */
     ABI_EVENT_DESTROY = 2, /* a socket was rejected after it was made: close it */
+    ABI_EVENT_RESET = 3,   /* refused by policy where rejectMode is reset: answer it */
 };
 
+/* In `flow`, RESET knows addresses, protocol, direction and pu; all else is 0. */
 struct abi_event {
     __u32 type;
-    __u32 pad0;
+    __u32 ifindex; /* RESET: where the packet came in */
     __u64 time_ns;
-    __u64 cookie; /* DESTROY */
+    __u64 cookie; /* DESTROY; RESET: the socket that the packet was for */
     __u16 local_port, remote_port;
-    __u32 pad;
+    __u16 payload;    /* RESET, TCP: bytes after the header */
+    __u8 tcp_flags;   /* RESET */
+    __u8 pad;
+    __u32 seq, ack;   /* RESET */
     struct abi_report_key flow;
+    __u32 pad1;
 };
 
 /* ---- Counters: per-CPU array of u64 by this index ---------------------------------------------- */
@@ -326,12 +337,15 @@ enum abi_counter {
     ABI_COUNTER_REPORTS_FULL,    /* no room in `reports`: sent as an event instead */
     ABI_COUNTER_TABLE_FULL,      /* handshakes, sockets, flows: no memory */
     ABI_COUNTER_CLOSED_PORT,     /* answers of the kernel for closed ports that were held back */
+    ABI_COUNTER_RESETS_SENT,     /* by user space */
+    ABI_COUNTER_RESETS_LOST,     /* ring buffer full, or the answer could not be sent */
+    ABI_COUNTER_RESETS_SUPPRESSED, /* more than ABI_RESETS_MAX */
     ABI_COUNTER_MAX
 };
 
 #ifndef __bpf__
-static_assert(sizeof(struct abi_control) == 32, "abi_control");
-static_assert(sizeof(struct abi_pu) == 16, "abi_pu");
+static_assert(sizeof(struct abi_control) == 48, "abi_control");
+static_assert(sizeof(struct abi_pu) == 20, "abi_pu");
 static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
 static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
 static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");
@@ -343,5 +357,5 @@ static_assert(sizeof(struct abi_flow_key) == 44, "abi_flow_key");
 static_assert(sizeof(struct abi_flow) == 16, "abi_flow");
 static_assert(sizeof(struct abi_report_key) == 68, "abi_report_key");
 static_assert(sizeof(struct abi_report) == 40, "abi_report");
-static_assert(sizeof(struct abi_event) == 104, "abi_event");
+static_assert(sizeof(struct abi_event) == 112, "abi_event");
 #endif

@@ -141,6 +141,14 @@ struct tcp_header {
     __be16 window, checksum, urgent;
 };
 
+/* Is this packet an answer of the Enforcer itself (rejectMode: reset)? */
+static __always_inline int own_packet(struct __sk_buff *skb, const struct abi_control *c)
+{
+    __u64 cookie = bpf_get_socket_cookie(skb);
+
+    return cookie && (cookie == c->own_sockets[0] || cookie == c->own_sockets[1]);
+}
+
 /* Does an ICMP message carry the identifier of a query? */
 static __always_inline int icmp_has_id(__u8 protocol, __u8 type)
 {

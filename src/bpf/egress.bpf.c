@@ -133,6 +133,8 @@ static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
     struct decision d;
     struct packet p;
 
+    if (sk->type == SOCKET_RAW && own_packet(skb, c))
+        return PASS;
     if (!st) {
         st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
         if (!st) {

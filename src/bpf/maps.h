@@ -32,7 +32,14 @@ struct handshake {
     __u64 cookie, cookie_end;
 };
 
-enum pending_kind { PENDING_NONE = 0, PENDING_SYN, PENDING_VERIFIED, PENDING_ADDRESS, PENDING_EXEMPT };
+enum pending_kind {
+    PENDING_NONE = 0,
+    PENDING_SYN,
+    PENDING_VERIFIED,
+    PENDING_ADDRESS,
+    PENDING_EXEMPT,
+    PENDING_REFUSED, /* by policy; only within the ingress program */
+};
 
 /*
  * What the ingress program found out about a packet to a listener, for the sock_ops callbacks that
@@ -46,7 +53,9 @@ struct pending {
     struct handshake handshake;
     __u32 judged, policy, rule, observed_rule, address_class, pu;
     __u32 peer_enforcer, peer_identity;
-    __u8 observed, no_log, pad[6];
+    __u8 observed, no_log, pad[2];
+    __u32 resets; /* asked for in this window, on this CPU */
+    __u64 resets_window;
 };
 
 /* A connection attempt that came with an identity and was refused: not to be judged by address later. */

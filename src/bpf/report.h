@@ -37,12 +37,14 @@ static __always_inline void event_fill(struct abi_event *event, const struct abi
                                        __u32 type, __u64 cookie, __u16 local_port, __u16 remote_port)
 {
     event->type = type;
-    event->pad0 = 0;
+    event->ifindex = 0;
     event->time_ns = bpf_ktime_get_ns();
     event->cookie = cookie;
     event->local_port = local_port;
     event->remote_port = remote_port;
-    event->pad = 0;
+    event->payload = 0;
+    event->tcp_flags = event->pad = 0;
+    event->seq = event->ack = event->pad1 = 0;
     event->flow = *key;
 }
 

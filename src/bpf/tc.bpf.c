@@ -172,7 +172,7 @@ static __subprog int host_egress(struct __sk_buff *skb, const struct abi_control
         return TC_PASS;
     decision_host(&d, c, &p, ABI_IN);
     decide(&d);
-    if (d.action == ABI_ALLOW)
+    if (d.action == ABI_ALLOW || own_packet(skb, c))
         return TC_PASS;
     count(ABI_COUNTER_CLOSED_PORT);
     refuse(&p, &d, 0, ABI_REASON_POLICY, 0);
