@@ -150,18 +150,19 @@ static int pu_cgroup_delete(struct datapath *dp, uint64_t id)
 }
 
 /* The entry of a PU with its policy in one bank; the other bank stays. */
-static int pu_value_write(struct datapath *dp, uint32_t index, uint32_t identity, uint32_t bank,
-                          uint32_t policy, const uint8_t defaults[2])
+static int pu_value_write(struct datapath *dp, const struct datapath_pu *pu, uint32_t bank,
+                          uint32_t policy, const uint8_t defaults[2], bool reset)
 {
     int fd = bpf_map__fd(dp->skeleton->maps.pus);
     struct abi_pu value;
 
-    if (bpf_map_lookup_elem(fd, &index, &value) < 0)
+    if (bpf_map_lookup_elem(fd, &pu->index, &value) < 0)
         return -errno;
-    value.identity = identity;
+    value.identity = pu->identity;
     value.policy[bank] = policy;
+    value.reset[bank] = reset;
     memcpy(value.defaults[bank], defaults, 2);
-    if (bpf_map_update_elem(fd, &index, &value, BPF_ANY) < 0)
+    if (bpf_map_update_elem(fd, &pu->index, &value, BPF_ANY) < 0)
         return -errno;
     return 0;
 }
@@ -275,6 +276,7 @@ static int pus_write(struct datapath *dp, const struct datapath_pu *pus, size_t 
                      enum model_action fallback, uint32_t bank)
 {
     uint8_t defaults[2] = {(uint8_t)fallback, (uint8_t)fallback};
+    bool reset = false;
     size_t i;
     int r = 0;
 
@@ -284,9 +286,10 @@ static int pus_write(struct datapath *dp, const struct datapath_pu *pus, size_t 
 
             defaults[0] = (uint8_t)policy->defaults[0];
             defaults[1] = (uint8_t)policy->defaults[1];
+            reset = policy->reject_reset;
         }
-        r = pu_value_write(dp, pus[i].index, pus[i].identity, bank,
-                           versions ? versions[pus[i].policy].version : 0, defaults);
+        r = pu_value_write(dp, &pus[i], bank, versions ? versions[pus[i].policy].version : 0, defaults,
+                           reset);
     }
     return r;
 }

@@ -147,16 +147,17 @@ int diag_dump(int fd, uint8_t family, uint8_t protocol, uint32_t states, int sto
     return r < 0 ? r : 0;
 }
 
-int diag_destroy(int fd, const struct diag_socket *s)
+/* A request about one socket. @return 0 or the error that came back */
+static int ask_about(int fd, const struct diag_socket *s, uint16_t type, uint16_t flags)
 {
-    char buffer[512];
+    char buffer[1024];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
     struct inet_diag_req_v2 *request;
     ssize_t got;
     bool v4 = s->family == AF_INET;
 
-    h->nlmsg_type = SOCK_DESTROY;
-    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    h->nlmsg_type = type;
+    h->nlmsg_flags = NLM_F_REQUEST | flags;
     request = mnl_nlmsg_put_extra_header(h, sizeof(*request));
     request->sdiag_family = s->family;
     request->sdiag_protocol = s->protocol;
@@ -176,5 +177,24 @@ int diag_destroy(int fd, const struct diag_socket *s)
         return -errno;
     if (mnl_nlmsg_ok(h, (int)got) && h->nlmsg_type == NLMSG_ERROR)
         return ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-    return -EBADMSG;
+    return type == SOCK_DESTROY ? -EBADMSG : 0;
+}
+
+int diag_destroy(int fd, const struct diag_socket *s)
+{
+    return ask_about(fd, s, SOCK_DESTROY, NLM_F_ACK);
+}
+
+int diag_has(int fd, const struct diag_socket *s)
+{
+    struct diag_socket swapped = *s;
+
+    if (s->protocol == IPPROTO_UDP) {
+        /* net/ipv4/udp_diag.c, udp_dump_one(): "src and dst are swapped for historical reasons" */
+        swapped.local = s->remote;
+        swapped.remote = s->local;
+        swapped.local_port = s->remote_port;
+        swapped.remote_port = s->local_port;
+    }
+    return ask_about(fd, &swapped, SOCK_DIAG_BY_FAMILY, 0);
 }

@@ -43,6 +43,10 @@ static int event_take(void *context, void *data, size_t size)
         live_destroy_cookie(dp, event);
         return 0;
     }
+    if (event->type == ABI_EVENT_RESET) {
+        resets_answer(dp, event);
+        return 0;
+    }
     if (event->type != ABI_EVENT_FLOW || !dp->fn)
         return 0;
     flow_of(&event->flow, &flow);
@@ -181,6 +185,9 @@ static const struct {
     [ABI_COUNTER_REPORTS_FULL] = {"reports_full", "flow kinds that the report table had no room for"},
     [ABI_COUNTER_TABLE_FULL] = {"table_full", "state that could not be allocated"},
     [ABI_COUNTER_CLOSED_PORT] = {"closed_port", "answers for closed ports held back"},
+    [ABI_COUNTER_RESETS_SENT] = {"resets_sent", "RST and ICMP sent where rejectMode is reset"},
+    [ABI_COUNTER_RESETS_LOST] = {"resets_lost", "answers not sent: ring full, other network namespace"},
+    [ABI_COUNTER_RESETS_SUPPRESSED] = {"resets_suppressed", "answers not sent: too many in a second"},
 };
 
 int datapath_counters(struct datapath *dp, struct datapath_counter ret[DATAPATH_COUNTERS_MAX],
@@ -201,6 +208,7 @@ int datapath_counters(struct datapath *dp, struct datapath_counter ret[DATAPATH_
             return -errno;
         for (cpu = 0; cpu < cpus; cpu++)
             ret[i].value += values[cpu];
+        ret[i].value += dp->counted[i];
     }
     *ret_n = ABI_COUNTER_MAX;
     return 0;

@@ -20,6 +20,7 @@
  * diag.c      | sock_diag: dump and destroy sockets
  * listeners.c | listeners older than the Enforcer
  * live.c      | netstat, judging live connections
+ * reset.c     | answers to what was refused (rejectMode: reset)
  */
 
 #include <stdarg.h>
@@ -84,6 +85,14 @@ struct netns_handle {
     int fd, diag_fd;
 };
 
+/* Where answers to refused packets are sent from, and how many more may be now. */
+struct resets {
+    int raw[2], diag_fd; /* IPv4, IPv6; of our own network namespace */
+    uint64_t cookies[2]; /* of the raw sockets */
+    uint64_t refilled_ns;
+    uint32_t tokens;
+};
+
 struct datapath {
     struct bulkhead_bpf *skeleton;
     struct ring_buffer *ring;
@@ -122,6 +131,9 @@ struct datapath {
     struct netns_handle *netns;
     size_t n_netns;
     uint64_t walked_at_ns;
+
+    struct resets resets;
+    uint64_t counted[ABI_COUNTER_MAX]; /* here, beside what the programs count */
 
     datapath_flow_fn *fn; /* while events are drained */
     void *context;
@@ -185,9 +197,22 @@ int diag_open(void);
 int diag_dump(int diag_fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd,
               diag_fn *fn, void *context);
 int diag_destroy(int diag_fd, const struct diag_socket *socket);
+/* 0: a socket with this cookie receives what comes for these ends; -ENOENT, -ESTALE: another or none. */
+int diag_has(int diag_fd, const struct diag_socket *socket);
 
 /* listeners.c */
 void listeners_start(struct datapath *dp);
 
 /* live.c */
 void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);
+
+/* reset.c */
+#define RESET_BYTES_MAX 128
+void resets_init(struct resets *resets);
+void resets_open(struct resets *resets);
+void resets_close(struct resets *resets);
+/* A bucket of tokens: may one more answer be sent? */
+bool resets_affordable(struct resets *resets, uint64_t now);
+/* The answer as an IP packet. @return its bytes; 0: this is not to be answered */
+size_t reset_build(const struct abi_event *event, uint8_t packet[RESET_BYTES_MAX]);
+void resets_answer(struct datapath *dp, const struct abi_event *event);

@@ -292,6 +292,7 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     if (!adopted)
         dp->control.host_pu = ABI_PU_NONE;
     dp->control.root_level = root_level;
+    memcpy(dp->control.own_sockets, dp->resets.cookies, sizeof(dp->control.own_sockets));
     dp->control.enforcer_id = config->enforcer_id;
     dp->control.epoch = config->epoch;
     dp->control.flags &= ~(uint32_t)ABI_CONTROL_IDENTITY;
@@ -317,6 +318,7 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
     dp->cgroup_fd = open(dp->cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dp->cgroup_fd < 0)
         return -errno;
+    resets_open(&dp->resets); /* before the hooks see sockets being made */
     r = load(dp, ret_adopted, message);
     if (r == 0)
         r = control_start(dp, config, *ret_adopted);
@@ -351,6 +353,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, b
     load_message = message;
     print = libbpf_set_print(print_libbpf);
     dp->cgroup_fd = -1;
+    resets_init(&dp->resets);
     dp->host_enabled = config->host_enabled;
     r = open_all(dp, config, &adopted, message);
     load_message = NULL;
@@ -387,6 +390,7 @@ void datapath_free(struct datapath **datapath)
     ring_buffer__free(dp->ring);
     bulkhead_bpf__destroy(dp->skeleton);
     close_fd(&dp->cgroup_fd);
+    resets_close(&dp->resets);
     cidr_list_clear(&dp->target);
     cidr_list_clear(&dp->excluded);
     strv_free(&dp->excluded_interfaces);
@@ -447,6 +451,7 @@ int datapath_detach_pinned(const struct datapath_config *config, char message[DA
     if (!dp)
         return -ENOMEM;
     dp->cgroup_fd = -1;
+    resets_init(&dp->resets);
     r = paths_find(dp, config);
     if (r == 0)
         r = datapath_detach(dp);
