@@ -141,6 +141,14 @@ struct tcp_header {
     __be16 window, checksum, urgent;
 };
 
+/* Is what this unit refuses to be answered (rejectMode: reset)? */
+static __always_inline int unit_resets(const struct abi_control *c, __u32 unit)
+{
+    struct abi_pu *pu = bpf_map_lookup_elem(&pus, &unit);
+
+    return pu && (c->bank ? pu->reset[1] : pu->reset[0]);
+}
+
 /* Is this packet an answer of the Enforcer itself (rejectMode: reset)? */
 static __always_inline int own_packet(struct __sk_buff *skb, const struct abi_control *c)
 {

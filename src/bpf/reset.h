@@ -63,10 +63,8 @@ static __subprog int reset_ask(struct __sk_buff *skb, const struct packet *p, __
     struct abi_control *c = control_get();
     struct pending *pd = pending_get();
     struct abi_event *event;
-    struct abi_pu *pu;
 
-    pu = bpf_map_lookup_elem(&pus, &unit);
-    if (!c || !pd || !pu || !(c->bank ? pu->reset[1] : pu->reset[0]))
+    if (!c || !pd || !unit_resets(c, unit))
         return DROP;
     if (skb->pkt_type != PACKET_TYPE_HOST || !reset_affordable(pd))
         return DROP;

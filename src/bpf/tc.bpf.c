@@ -174,8 +174,10 @@ static __subprog int host_egress(struct __sk_buff *skb, const struct abi_control
     decide(&d);
     if (d.action == ABI_ALLOW || own_packet(skb, c))
         return TC_PASS;
-    count(ABI_COUNTER_CLOSED_PORT);
     refuse(&p, &d, 0, ABI_REASON_POLICY, 0);
+    if (unit_resets(c, c->host_pu))
+        return TC_PASS; /* rejectMode: reset: this is an answer already */
+    count(ABI_COUNTER_CLOSED_PORT);
     return TC_DROP;
 }
 
