@@ -32,7 +32,8 @@
 #define ABI_HANDSHAKES_MAX 65536u /* a power of two */
 #define ABI_CLAIMS_MAX 16384u
 #define ABI_EVENTS_BYTES (2u << 20)
-#define ABI_RESETS_MAX 1000u       /* a window: asked for on each CPU; sent by user space on the whole host */
+#define ABI_RESETS_MAX                                                                             \
+    1000u /* a window: asked for on each CPU; sent by user space on the whole host */
 #define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */
 #define ABI_IFACES_MAX 256u
 
@@ -52,7 +53,8 @@ enum abi_peer_kind { ABI_PEER_IDENTITY = 0, ABI_PEER_ADDRESS = 1 };
 #define ABI_OPTION_EXID_BE_LO 0xC4
 #define ABI_WIRE_VERSION 1
 
-/* ---- Control: one entry, index 0 -------------------------------------------------------------- */
+/* ---- Control: one entry, index 0 --------------------------------------------------------------
+ */
 
 enum abi_control_flags {
     ABI_CONTROL_IDENTITY = 1 << 0,            /* identity is configured: add and verify options */
@@ -64,11 +66,11 @@ struct abi_control {
     __u32 generation;    /* bumped by every policy switch; never 0 */
     __u32 pu_generation; /* bumped when cgroups or PUs change; never 0 */
     __u32 flags;
-    __u32 host_pu;       /* index in pus, or ABI_PU_NONE */
+    __u32 host_pu; /* index in pus, or ABI_PU_NONE */
     __u32 enforcer_id;
-    __u32 epoch;         /* of our own key pair */
-    __u32 root_level;    /* level of the enforced cgroup in cgroup v2, 0 = root */
-    __u32 bank;          /* 0 or 1: which policies of `pus` and which address trie are in force */
+    __u32 epoch;          /* of our own key pair */
+    __u32 root_level;     /* level of the enforced cgroup in cgroup v2, 0 = root */
+    __u32 bank;           /* 0 or 1: which policies of `pus` and which address trie are in force */
     __u64 own_sockets[2]; /* cookies of the raw sockets that resets are sent from; 0: none */
 };
 
@@ -81,8 +83,8 @@ struct abi_control {
  */
 #define ABI_BANKS 2
 struct abi_pu {
-    __u32 identity; /* 0: none */
-    __u32 policy[ABI_BANKS];      /* number of the policy version; 0: none, then defaults decide */
+    __u32 identity;              /* 0: none */
+    __u32 policy[ABI_BANKS];     /* number of the policy version; 0: none, then defaults decide */
     __u8 defaults[ABI_BANKS][2]; /* enum abi_action by direction */
     __u8 reset[ABI_BANKS];       /* 1: what is refused here is answered (rejectMode: reset) */
     __u8 pad[2];
@@ -101,8 +103,9 @@ struct abi_peer_key {
 
 /*
  * What a class says about protocol and port: the longest prefix. Most entries are for one port, one
- * protocol or all; those are in a hash, three look-ups at most. Only classes with port ranges use the
- * LPM trie, whose look-up costs many times more once it is large. The class id says what there is.
+ * protocol or all; those are in a hash, three look-ups at most. Only classes with port ranges use
+ * the LPM trie, whose look-up costs many times more once it is large. The class id says what there
+ * is.
  */
 #define ABI_CLASS_RANGES (1u << 31)   /* entries in `verdict_ranges` (LPM, all of this class) */
 #define ABI_CLASS_PORTS (1u << 30)    /* in `verdicts`: length 24, one port */
@@ -145,7 +148,8 @@ struct abi_address_key {
 enum abi_address_flags {
     ABI_ADDRESS_TARGET = 1 << 0,   /* targetNetworks: identity is added towards it */
     ABI_ADDRESS_EXCLUDED = 1 << 1, /* excludedNetworks: neither judged nor reported */
-    ABI_ADDRESS_PEER = 1 << 2,     /* address of a known enforcer: an answer without option was stripped */
+    ABI_ADDRESS_PEER =
+        1 << 2, /* address of a known enforcer: an answer without option was stripped */
 };
 struct abi_address {
     __u32 address_class;
@@ -172,31 +176,33 @@ struct abi_binding_key {
     __u32 identity;
 };
 
-/* ---- State of one socket (sk_storage map `sockets`, cloned to children) ----------------------- */
+/* ---- State of one socket (sk_storage map `sockets`, cloned to children) -----------------------
+ */
 
 enum abi_phase {
     ABI_PHASE_NEW = 0,
-    ABI_PHASE_LISTEN,      /* listener; children inherit a copy */
-    ABI_PHASE_CONNECTING,  /* SYN sent or about to be */
-    ABI_PHASE_ACCEPTED,    /* both proofs done, or judged by address; policy let it through */
-    ABI_PHASE_REJECTED,    /* was judged and rejected: nothing but RST passes */
-    ABI_PHASE_EXISTING,    /* older than the Enforcer */
-    ABI_PHASE_EXEMPT,      /* no PU, excluded network or interface */
-    ABI_PHASE_UNVERIFIED,  /* child of a listener whose proof was not seen: must prove on its next packet */
-    ABI_PHASE_DATAGRAM,    /* UDP, ICMP, raw: judged per flow */
+    ABI_PHASE_LISTEN,     /* listener; children inherit a copy */
+    ABI_PHASE_CONNECTING, /* SYN sent or about to be */
+    ABI_PHASE_ACCEPTED,   /* both proofs done, or judged by address; policy let it through */
+    ABI_PHASE_REJECTED,   /* was judged and rejected: nothing but RST passes */
+    ABI_PHASE_EXISTING,   /* older than the Enforcer */
+    ABI_PHASE_EXEMPT,     /* no PU, excluded network or interface */
+    ABI_PHASE_UNVERIFIED, /* child of a listener whose proof was not seen: must prove on its next
+                             packet */
+    ABI_PHASE_DATAGRAM,   /* UDP, ICMP, raw: judged per flow */
 };
 
 enum abi_socket_flags {
-    ABI_SOCKET_OPTION_SENT = 1 << 0,      /* our SYN carried the option */
-    ABI_SOCKET_PEER_VERIFIED = 1 << 1,    /* peer_enforcer and peer_identity are proven */
-    ABI_SOCKET_CONFIRMED = 1 << 2,        /* the peer is known to have our proof */
-    ABI_SOCKET_SIMULTANEOUS = 1 << 3,     /* SYN met SYN */
-    ABI_SOCKET_FALLBACK = 1 << 4,         /* gave up on the option (rule 5) */
-    ABI_SOCKET_NO_ROOM = 1 << 5,          /* option space full (rule 6) */
-    ABI_SOCKET_TARGET = 1 << 6,           /* remote address is in targetNetworks */
-    ABI_SOCKET_PEER_CLAIMED = 1 << 7,     /* peer_enforcer/identity claimed by a SYN, not proven */
-    ABI_SOCKET_NO_LOG = 1 << 9,           /* the deciding rule has logsDisabled */
-    ABI_SOCKET_MAYBE_SELF = 1 << 8,       /* rejected but for a listener that may be of the same PU */
+    ABI_SOCKET_OPTION_SENT = 1 << 0,   /* our SYN carried the option */
+    ABI_SOCKET_PEER_VERIFIED = 1 << 1, /* peer_enforcer and peer_identity are proven */
+    ABI_SOCKET_CONFIRMED = 1 << 2,     /* the peer is known to have our proof */
+    ABI_SOCKET_SIMULTANEOUS = 1 << 3,  /* SYN met SYN */
+    ABI_SOCKET_FALLBACK = 1 << 4,      /* gave up on the option (rule 5) */
+    ABI_SOCKET_NO_ROOM = 1 << 5,       /* option space full (rule 6) */
+    ABI_SOCKET_TARGET = 1 << 6,        /* remote address is in targetNetworks */
+    ABI_SOCKET_PEER_CLAIMED = 1 << 7,  /* peer_enforcer/identity claimed by a SYN, not proven */
+    ABI_SOCKET_NO_LOG = 1 << 9,        /* the deciding rule has logsDisabled */
+    ABI_SOCKET_MAYBE_SELF = 1 << 8,    /* rejected but for a listener that may be of the same PU */
 };
 
 struct abi_socket {
@@ -212,15 +218,16 @@ struct abi_socket {
     __u32 peer_enforcer;
     __u32 peer_identity; /* 0: judged by address */
     __u32 address_class;
-    __u32 policy;        /* version that the rules belong to */
-    __u32 rule;          /* that decided; ABI_RULE_NONE: default */
+    __u32 policy; /* version that the rules belong to */
+    __u32 rule;   /* that decided; ABI_RULE_NONE: default */
     __u32 observed_rule;
-    __u64 mac;           /* precomputed proof for our own packets */
-    __u64 cgroup;        /* cgroup id of the socket, 0: not looked up */
-    __u64 started_ns;    /* CLOCK_MONOTONIC */
+    __u64 mac;        /* precomputed proof for our own packets */
+    __u64 cgroup;     /* cgroup id of the socket, 0: not looked up */
+    __u64 started_ns; /* CLOCK_MONOTONIC */
 };
 
-/* ---- Flows without a connection of the kernel (UDP, ICMP, other protocols) -------------------- */
+/* ---- Flows without a connection of the kernel (UDP, ICMP, other protocols) --------------------
+ */
 
 struct abi_flow_key {
     __u8 local[16], remote[16];
@@ -242,21 +249,21 @@ struct abi_flow {
 /* Why a packet was dropped, or what is worth telling though it passed. Order is part of the ABI. */
 enum abi_reason {
     ABI_REASON_NONE = 0,
-    ABI_REASON_POLICY,            /* a rule or a default says Reject */
+    ABI_REASON_POLICY, /* a rule or a default says Reject */
     ABI_REASON_MAC_MISMATCH,
-    ABI_REASON_PEER_MISS,         /* unknown enforcer id or no key */
-    ABI_REASON_IDENTITY_UNKNOWN,  /* enforcer is not bound to this identity, or nobody is */
-    ABI_REASON_EPOCH,             /* key epoch neither current nor previous */
-    ABI_REASON_OPTION_INVALID,    /* wrong length, two options, wrong version */
-    ABI_REASON_SYN_DATA,          /* SYN with data or Fast Open cookie on a claimed identity */
-    ABI_REASON_FRAGMENT,          /* TCP SYN or first header in fragments */
-    ABI_REASON_HEADER,            /* truncated, malformed, too many extension headers */
-    ABI_REASON_NO_CONNECTION,     /* TCP packet that belongs to nothing */
-    ABI_REASON_STRIPPED,          /* identity_stripped: passed or dropped by address */
-    ABI_REASON_FALLBACK,          /* identity_fallback: third SYN went without */
-    ABI_REASON_NO_ROOM,           /* identity_no_room */
-    ABI_REASON_EXPIRED,           /* claimed an identity, came back without it */
-    ABI_REASON_NO_MEMORY,         /* a table was full */
+    ABI_REASON_PEER_MISS,        /* unknown enforcer id or no key */
+    ABI_REASON_IDENTITY_UNKNOWN, /* enforcer is not bound to this identity, or nobody is */
+    ABI_REASON_EPOCH,            /* key epoch neither current nor previous */
+    ABI_REASON_OPTION_INVALID,   /* wrong length, two options, wrong version */
+    ABI_REASON_SYN_DATA,         /* SYN with data or Fast Open cookie on a claimed identity */
+    ABI_REASON_FRAGMENT,         /* TCP SYN or first header in fragments */
+    ABI_REASON_HEADER,           /* truncated, malformed, too many extension headers */
+    ABI_REASON_NO_CONNECTION,    /* TCP packet that belongs to nothing */
+    ABI_REASON_STRIPPED,         /* identity_stripped: passed or dropped by address */
+    ABI_REASON_FALLBACK,         /* identity_fallback: third SYN went without */
+    ABI_REASON_NO_ROOM,          /* identity_no_room */
+    ABI_REASON_EXPIRED,          /* claimed an identity, came back without it */
+    ABI_REASON_NO_MEMORY,        /* a table was full */
     ABI_REASON_MAX
 };
 
@@ -266,12 +273,12 @@ struct abi_report_key {
     __u32 pu;
     __u32 peer_enforcer, peer_identity;
     __u32 address_class;
-    __u32 policy;         /* version; 0: none */
+    __u32 policy; /* version; 0: none */
     __u32 rule, observed_rule;
-    __u16 port;           /* destination port, or ICMP type << 8 | code */
+    __u16 port; /* destination port, or ICMP type << 8 | code */
     __u8 protocol;
     __u8 direction;
-    __u8 action;          /* enum abi_action: ALLOW or REJECT */
+    __u8 action; /* enum abi_action: ALLOW or REJECT */
     __u8 observed;
     __u8 reason;
     __u8 pad;
@@ -296,15 +303,16 @@ struct abi_event {
     __u64 time_ns;
     __u64 cookie; /* DESTROY; RESET: the socket that the packet was for */
     __u16 local_port, remote_port;
-    __u16 payload;    /* RESET, TCP: bytes after the header */
-    __u8 tcp_flags;   /* RESET */
+    __u16 payload;  /* RESET, TCP: bytes after the header */
+    __u8 tcp_flags; /* RESET */
     __u8 pad;
-    __u32 seq, ack;   /* RESET */
+    __u32 seq, ack; /* RESET */
     struct abi_report_key flow;
     __u32 pad1;
 };
 
-/* ---- Counters: per-CPU array of u64 by this index ---------------------------------------------- */
+/* ---- Counters: per-CPU array of u64 by this index ----------------------------------------------
+ */
 
 enum abi_counter {
     ABI_COUNTER_CONNECTIONS_ACCEPTED = 0,
@@ -333,12 +341,12 @@ enum abi_counter {
     ABI_COUNTER_REVOKED,
     ABI_COUNTER_ICMP_RELATED,
     ABI_COUNTER_EVENTS_SENT,
-    ABI_COUNTER_EVENTS_LOST,     /* ring buffer full: what it would have said is counted here */
-    ABI_COUNTER_REPORTS_FULL,    /* no room in `reports`: sent as an event instead */
-    ABI_COUNTER_TABLE_FULL,      /* handshakes, sockets, flows: no memory */
-    ABI_COUNTER_CLOSED_PORT,     /* answers of the kernel for closed ports that were held back */
-    ABI_COUNTER_RESETS_SENT,     /* by user space */
-    ABI_COUNTER_RESETS_LOST,     /* ring buffer full, or the answer could not be sent */
+    ABI_COUNTER_EVENTS_LOST,       /* ring buffer full: what it would have said is counted here */
+    ABI_COUNTER_REPORTS_FULL,      /* no room in `reports`: sent as an event instead */
+    ABI_COUNTER_TABLE_FULL,        /* handshakes, sockets, flows: no memory */
+    ABI_COUNTER_CLOSED_PORT,       /* answers of the kernel for closed ports that were held back */
+    ABI_COUNTER_RESETS_SENT,       /* by user space */
+    ABI_COUNTER_RESETS_LOST,       /* ring buffer full, or the answer could not be sent */
     ABI_COUNTER_RESETS_SUPPRESSED, /* more than ABI_RESETS_MAX */
     ABI_COUNTER_MAX
 };

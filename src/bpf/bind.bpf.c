@@ -2,8 +2,9 @@
 
 /*
  * cgroup/post_bind4, post_bind6: note whose a bound socket is, so that a connect() to a listener of
- * this host can be refused at once when it is another unit's. Needs sk_storage in this kind of program
- * (kernel 5.11); without it the SYN finds out, and connect() fails with ECONNABORTED instead of EPERM.
+ * this host can be refused at once when it is another unit's. Needs sk_storage in this kind of
+ * program (kernel 5.11); without it the SYN finds out, and connect() fails with ECONNABORTED
+ * instead of EPERM.
  */
 #include "socket.h"
 

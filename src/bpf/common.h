@@ -54,7 +54,7 @@ struct packet {
     __u16 icmp;
     __u8 protocol;
     __u8 tcp_flags;
-    __u8 tcp_header;    /* bytes */
+    __u8 tcp_header;     /* bytes */
     __u8 first_fragment; /* a fragment that begins the datagram */
     __u8 later_fragment; /* its offset in units of 8 bytes, at most 255; 0: not one */
     __u8 pad[3];
@@ -104,8 +104,9 @@ static __always_inline int address_equal(const void *one, const void *other)
 }
 
 /*
- * The same value, of which the verifier knows nothing any more: else each round of a loop has bounds
- * of its own, no two states are alike and a walk over 40 bytes takes a million steps to verify.
+ * The same value, of which the verifier knows nothing any more: else each round of a loop has
+ * bounds of its own, no two states are alike and a walk over 40 bytes takes a million steps to
+ * verify.
  */
 static __always_inline void forget_bounds(__u32 *value, __u64 noise)
 {
@@ -171,9 +172,10 @@ static __always_inline int is_extension(__u8 next)
 }
 
 /*
- * Where the transport header of a packet is and what it is. A global function that returns a number:
- * it is verified once, and nothing of its many paths reaches the caller. (Verified inline, each path
- * through the extension headers was followed through the rest of the program: 400,000 steps.)
+ * Where the transport header of a packet is and what it is. A global function that returns a
+ * number: it is verified once, and nothing of its many paths reaches the caller. (Verified inline,
+ * each path through the extension headers was followed through the rest of the program: 400,000
+ * steps.)
  */
 #define LAYOUT_L4(l) ((__u32)(l)&0xffff)
 #define LAYOUT_PROTOCOL(l) ((__u8)((l) >> 16))

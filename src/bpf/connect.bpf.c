@@ -17,11 +17,11 @@ static __always_inline void packet_from_ctx(struct packet *p, const __u32 *remot
 }
 
 /*
- * Both ends of one PU may always talk. Is there a local listener that is, or may be, ours? Its state
- * says so once it was asked; until then the handshake finds out.
+ * Both ends of one PU may always talk. Is there a local listener that is, or may be, ours? Its
+ * state says so once it was asked; until then the handshake finds out.
  */
-static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32 *remote, __u16 port,
-                                          __u32 pu)
+static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32 *remote,
+                                          __u16 port, __u32 pu)
 {
     struct bpf_sock_tuple tuple;
     struct abi_socket *st;

@@ -25,8 +25,8 @@ static __always_inline __u8 icmp_query(__u8 protocol, __u8 type)
 }
 
 /*
- * A query and its replies are one flow; a query of the other side, or any other message, is another:
- * what let one through says nothing of it.
+ * A query and its replies are one flow; a query of the other side, or any other message, is
+ * another: what let one through says nothing of it.
  */
 static __always_inline void flow_key_icmp(struct abi_flow_key *key, __u16 icmp, __u8 direction)
 {
@@ -37,8 +37,8 @@ static __always_inline void flow_key_icmp(struct abi_flow_key *key, __u16 icmp, 
     key->opener = key->icmp_type == type ? direction : !direction;
 }
 
-static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct packet *p, __u32 pu,
-                                          __u8 direction)
+static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct packet *p,
+                                          __u32 pu, __u8 direction)
 {
     address_copy(key->local, p->local);
     address_copy(key->remote, p->remote);
@@ -60,7 +60,7 @@ static __always_inline __u16 datagram_port(const struct packet *p, __u8 directio
 
 /* Is the flow known and still admitted? 1 yes, 0 not known, -1 known and now rejected. */
 static __subprog int flow_known(const struct packet *p, const struct abi_control *c,
-                                 const struct abi_flow_key *key, struct decision *d)
+                                const struct abi_flow_key *key, struct decision *d)
 {
     struct abi_flow *flow = bpf_map_lookup_elem(&flows, key);
     __u64 now;
@@ -88,7 +88,7 @@ static __subprog int flow_known(const struct packet *p, const struct abi_control
 }
 
 static __subprog int flow_remember(const struct abi_flow_key *key, const struct abi_control *c,
-                                    __u8 direction)
+                                   __u8 direction)
 {
     struct abi_flow flow;
 
@@ -103,7 +103,7 @@ static __subprog int flow_remember(const struct abi_flow_key *key, const struct 
 
 /* `self`: the other end is known to be the same PU. */
 static __subprog int datagram_judge(const struct packet *p, const struct abi_control *c,
-                                     struct decision *d, int self)
+                                    struct decision *d, int self)
 {
     struct abi_flow_key key;
     __u8 direction = d->direction;
@@ -160,8 +160,9 @@ static __subprog __u32 pu_of_udp(struct __sk_buff *skb, struct bpf_sock_tuple *t
 }
 
 /*
- * An ICMP error belongs to a flow that exists: then it passes (path MTU). The packet it quotes is one
- * that we sent, so its source is the local side. `pu` may be ABI_PU_NONE: whoever has the socket.
+ * An ICMP error belongs to a flow that exists: then it passes (path MTU). The packet it quotes is
+ * one that we sent, so its source is the local side. `pu` may be ABI_PU_NONE: whoever has the
+ * socket.
  */
 static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p)
 {
@@ -252,7 +253,7 @@ static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p)
 
 /* Loopback traffic of one PU with itself; the socket at the other end is looked up. */
 static __subprog int loopback_self(struct __sk_buff *skb, const struct packet *p, __u32 pu,
-                                         const struct abi_control *c)
+                                   const struct abi_control *c)
 {
     struct bpf_sock_tuple tuple;
     struct bpf_sock *peer;

@@ -58,7 +58,8 @@ static __always_inline struct abi_verdict *class_lookup(__u32 class, __u8 protoc
 }
 
 /* What is asked of one class of peers, in one number: fits a global function of 5.10. */
-#define QUESTION(port, protocol, direction) ((__u32)(port) | (__u32)(protocol) << 16 | (__u32)(direction) << 24)
+#define QUESTION(port, protocol, direction)                                                        \
+    ((__u32)(port) | (__u32)(protocol) << 16 | (__u32)(direction) << 24)
 #define QUESTION_PORT(q) ((__u16)(q))
 #define QUESTION_PROTOCOL(q) ((__u8)((q) >> 16))
 #define QUESTION_DIRECTION(q) ((__u8)((q) >> 24) & 1)
@@ -66,8 +67,8 @@ static __always_inline struct abi_verdict *class_lookup(__u32 class, __u8 protoc
 /*
  * What a class says, in one number: rule << 32 | flags. `kind` is an enum class_question.
  *
- * Global functions are verified once by themselves; their result is just a number to the caller. (As
- * part of its callers this took most of a million steps.)
+ * Global functions are verified once by themselves; their result is just a number to the caller.
+ * (As part of its callers this took most of a million steps.)
  */
 enum class_question {
     ASK_IDENTITY = 0,        /* of an identity class */
@@ -75,7 +76,7 @@ enum class_question {
     ASK_ADDRESS_OF_IDENTITY, /* of an address class, for a peer that proved one */
 };
 
-#define ANSWER_ACTION(a) ((__u8)(a) & 3)
+#define ANSWER_ACTION(a) ((__u8)(a)&3)
 #define ANSWER_NO_LOG(a) ((__u8)((a) >> 2) & 1)
 #define ANSWER_REJECTS_IDENTITY(a) ((__u8)((a) >> 3) & 1)
 #define ANSWER_OBSERVED(a) ((__u8)((a) >> 4) & 3)
@@ -142,16 +143,17 @@ static __always_inline __u64 answers_join(__u64 a, __u64 b)
     return a;
 }
 
-__weak __noinline __u64 policy_ask(__u32 policy, __u32 identity, __u32 address_class, __u32 question)
+__weak __noinline __u64 policy_ask(__u32 policy, __u32 identity, __u32 address_class,
+                                   __u32 question)
 {
     __u64 answer = 0;
 
     if (identity)
         answer = class_ask(policy, ASK_IDENTITY, identity, question);
     if (address_class)
-        answer = answers_join(
-            answer, class_ask(policy, identity ? ASK_ADDRESS_OF_IDENTITY : ASK_ADDRESS,
-                              address_class, question));
+        answer =
+            answers_join(answer, class_ask(policy, identity ? ASK_ADDRESS_OF_IDENTITY : ASK_ADDRESS,
+                                           address_class, question));
     return answer;
 }
 

@@ -4,7 +4,8 @@
  * cgroup_skb/egress: every packet that leaves a local socket. Connections were decided by connect()
  * and the SYN-ACK; here a changed policy meets them, a SYN whose socket was made in another cgroup
  * than its process is in now is caught, and what has no connection is judged. Dropping makes the
- * system call fail with EPERM for datagrams, so no sendmsg hook is needed (docs/developer/datapath.md).
+ * system call fail with EPERM for datagrams, so no sendmsg hook is needed
+ * (docs/developer/datapath.md).
  */
 #include "datagram.h"
 #include "tcp.h"
@@ -42,7 +43,7 @@ static __subprog int listener_is_self(struct __sk_buff *skb, const struct packet
 
 /* SYN: as its socket's PU, whoever called connect(); certain rejects that got around connect(). */
 static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *p,
-                                 struct abi_socket *st, const struct abi_control *c)
+                                struct abi_socket *st, const struct abi_control *c)
 {
     struct decision d;
     __u32 pu = st->pu;
@@ -78,7 +79,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
 }
 
 static __subprog int tcp_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct abi_socket *st,
-                                 const struct abi_control *c)
+                                const struct abi_control *c)
 {
     struct packet p;
     __u32 state = sk->state;
@@ -128,7 +129,7 @@ static __always_inline int kernel_answer(const struct packet *p, struct bpf_sock
 }
 
 static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
-                                      struct abi_socket *st, const struct abi_control *c)
+                                     struct abi_socket *st, const struct abi_control *c)
 {
     struct decision d;
     struct packet p;
@@ -152,7 +153,8 @@ static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
         return DROP;
     }
     packet_address(skb, c, &p);
-    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
+        interface_excluded(c, skb->ifindex))
         return PASS;
     if (kernel_answer(&p, sk))
         return PASS;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 
-/* The identity option and its proof: docs/formats/identity-option.md; src/wire computes the same. */
+/* The identity option and its proof: docs/formats/identity-option.md; src/wire computes the same.
+ */
 #include "common.h"
 
 struct option {
@@ -26,9 +27,9 @@ enum option_result { OPTION_ABSENT = 0, OPTION_FOUND = 1, OPTION_BAD = 2 };
 #define FAST_OPEN_EXID_LO 0x89
 
 /*
- * Walk the TCP options of a packet whose data starts at the network header; `at` and `end` are their
- * bounds. Anything that makes our option ambiguous (twice, wrong length) is bad; malformed other
- * options end the walk, as they do in the kernel's own parser.
+ * Walk the TCP options of a packet whose data starts at the network header; `at` and `end` are
+ * their bounds. Anything that makes our option ambiguous (twice, wrong length) is bad; malformed
+ * other options end the walk, as they do in the kernel's own parser.
  *
  * A global function: verified once by itself, not once per path that leads to it.
  * @return offset of the option (bits 0..15), FOUND_ONE, FOUND_BAD, FOUND_FAST_OPEN
@@ -156,11 +157,11 @@ static __subprog __u64 proof_mac(const struct proof *p)
 }
 
 /*
- * Does `tail` prove the transcript under one of the keys shared with the peer? On success the key and
- * epochs are left in the proof. `own_is_a`: which of the two epochs is ours.
+ * Does `tail` prove the transcript under one of the keys shared with the peer? On success the key
+ * and epochs are left in the proof. `own_is_a`: which of the two epochs is ours.
  */
 static __subprog int proof_verify(struct proof *p, const struct abi_peer_keys *keys, __u64 tail,
-                                   int own_is_a)
+                                  int own_is_a)
 {
     int i;
 
@@ -186,7 +187,8 @@ static __always_inline int binding_known(__u32 enforcer, __u32 identity)
     return bpf_map_lookup_elem(&bindings, &key) != 0;
 }
 
-static __always_inline void option_fill(struct option *o, __u32 enforcer, __u32 identity, __u64 tail)
+static __always_inline void option_fill(struct option *o, __u32 enforcer, __u32 identity,
+                                        __u64 tail)
 {
     o->kind = ABI_OPTION_KIND;
     o->len = ABI_OPTION_LEN;

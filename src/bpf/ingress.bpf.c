@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 
 /*
- * cgroup_skb/ingress: every packet to a local socket. The established case is one storage look-up and
- * one comparison. A SYN and the third packet of a handshake come with the listening socket, a SYN-ACK
- * with the socket in SYN_SENT (net/ipv4/tcp_ipv4.c: tcp_v4_rcv → tcp_filter), so proofs are checked
- * before anything is established. Nothing is allocated for a packet that proves nothing.
+ * cgroup_skb/ingress: every packet to a local socket. The established case is one storage look-up
+ * and one comparison. A SYN and the third packet of a handshake come with the listening socket, a
+ * SYN-ACK with the socket in SYN_SENT (net/ipv4/tcp_ipv4.c: tcp_v4_rcv → tcp_filter), so proofs are
+ * checked before anything is established. Nothing is allocated for a packet that proves nothing.
  */
 #include "datagram.h"
 #include "reset.h"
@@ -19,8 +19,8 @@ static __always_inline void claim_key_fill(struct claim_key *key, const struct p
 }
 
 /*
- * A packet that carried the option is refused: the same attempt must not come back without it and be
- * judged by address.
+ * A packet that carried the option is refused: the same attempt must not come back without it and
+ * be judged by address.
  */
 static __subprog int claim_remember(const struct packet *p, __u32 isn)
 {
@@ -67,8 +67,8 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
         return ABI_REASON_PEER_MISS;
     if (!binding_known(o->enforcer, o->identity))
         return ABI_REASON_IDENTITY_UNKNOWN;
-    /* Data would be read before anything is proven; a cookie makes a child at once; and the answer to
-     * a request for one leaves no room for our proof. The opener's next SYN is a plain one. */
+    /* Data would be read before anything is proven; a cookie makes a child at once; and the answer
+     * to a request for one leaves no room for our proof. The opener's next SYN is a plain one. */
     if (p->payload || o->fast_open)
         return ABI_REASON_SYN_DATA;
     if (keys->key[0].valid && keys->key[0].peer_epoch == epoch) {
@@ -118,8 +118,7 @@ static __subprog int listener_syn_claim(const struct packet *p, const struct fou
 
 /* By address: no option in this packet. */
 static __subprog int listener_by_address(const struct packet *p, struct abi_socket *st,
-                                          const struct abi_control *c, struct pending *pd,
-                                          __u32 isn)
+                                         const struct abi_control *c, struct pending *pd, __u32 isn)
 {
     struct claim_key key;
     struct decision d;
@@ -230,8 +229,7 @@ static __subprog int listener_judge(struct __sk_buff *skb, const struct packet *
 
     if (p->tcp_flags & TCP_RST)
         return PASS;
-    if (interface_excluded(c, skb->ifindex) ||
-        p->address_flags & ABI_ADDRESS_EXCLUDED)
+    if (interface_excluded(c, skb->ifindex) || p->address_flags & ABI_ADDRESS_EXCLUDED)
         return pending_exempt(pd, p, c);
     if (!syn && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_ACK)
         return listener_malformed(p, st, ABI_REASON_NO_CONNECTION);
@@ -290,7 +288,7 @@ static __always_inline int unverified_packet(struct __sk_buff *skb, const struct
 
 /* Our SYN was answered by something we do not let in: say so and have the socket closed. */
 static __always_inline int opener_refuse(struct __sk_buff *skb, const struct packet *p,
-                                    struct abi_socket *st, struct decision *d, __u32 enforcer)
+                                         struct abi_socket *st, struct decision *d, __u32 enforcer)
 {
     st->phase = ABI_PHASE_REJECTED;
     st->generation = 0;
@@ -312,7 +310,7 @@ static __always_inline void opener_decide(struct decision *d, const struct packe
 }
 
 static __subprog int opener_accept(const struct packet *p, struct abi_socket *st,
-                                    struct decision *d, const struct abi_control *c)
+                                   struct decision *d, const struct abi_control *c)
 {
     st->phase = ABI_PHASE_ACCEPTED;
     st->direction = ABI_OUT;
@@ -325,7 +323,7 @@ static __subprog int opener_accept(const struct packet *p, struct abi_socket *st
 
 /* SYN-ACK without the option: the peer has no identity, or something took it away. */
 static __subprog int opener_by_address(struct __sk_buff *skb, const struct packet *p,
-                                        struct abi_socket *st, const struct abi_control *c)
+                                       struct abi_socket *st, const struct abi_control *c)
 {
     struct decision d;
     __u8 reason = ABI_REASON_NONE;
@@ -435,7 +433,7 @@ static __subprog int opener_malformed(const struct packet *p, struct abi_socket 
 
 /* SYN_SENT, or SYN_RECV of a simultaneous open. */
 static __subprog int opener_packet(struct __sk_buff *skb, const struct packet *p,
-                                    struct abi_socket *st, const struct abi_control *c, __u32 state)
+                                   struct abi_socket *st, const struct abi_control *c, __u32 state)
 {
     struct found_option o;
     int found;
@@ -467,7 +465,7 @@ static __subprog int opener_packet(struct __sk_buff *skb, const struct packet *p
 }
 
 static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, struct abi_socket *st,
-                                  const struct abi_control *c)
+                                 const struct abi_control *c)
 {
     struct packet p;
     __u32 state = sk->state;
@@ -512,7 +510,7 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
 }
 
 static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk,
-                                       struct abi_socket *st, const struct abi_control *c)
+                                      struct abi_socket *st, const struct abi_control *c)
 {
     struct decision d;
     struct packet p;
@@ -534,7 +532,8 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
         return DROP;
     }
     packet_address(skb, c, &p);
-    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
+        interface_excluded(c, skb->ifindex))
         return PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p)) {
         count(ABI_COUNTER_ICMP_RELATED);
@@ -547,7 +546,8 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
     d.direction = ABI_IN;
     d.port = datagram_port(&p, ABI_IN);
     if (p.protocol == PROTO_TCP || (p.protocol == PROTO_UDP && sk->type == SOCKET_RAW)) {
-        /* a raw socket listens in on connections: as its own PU, by address, without a report each */
+        /* a raw socket listens in on connections: as its own PU, by address, without a report each
+         */
         decide(&d);
         return d.action == ABI_ALLOW ? PASS : DROP;
     }

@@ -17,10 +17,11 @@
 #define __subprog __noinline __attribute__((unused))
 
 /*
- * SYN that was let in and whose SYN-ACK may have to be sent again by timer. A direct-mapped cache by
- * the cookie of the request socket (cookies are consecutive): no allocation and no list per connection;
- * what a newer handshake overwrites costs a SYN-ACK retransmission its option, and the peer's next SYN
- * brings it back. `cookie` is written first and `cookie_end` last, so that a torn entry is seen.
+ * SYN that was let in and whose SYN-ACK may have to be sent again by timer. A direct-mapped cache
+ * by the cookie of the request socket (cookies are consecutive): no allocation and no list per
+ * connection; what a newer handshake overwrites costs a SYN-ACK retransmission its option, and the
+ * peer's next SYN brings it back. `cookie` is written first and `cookie_end` last, so that a torn
+ * entry is seen.
  */
 struct handshake {
     __u64 k0, k1;
@@ -58,35 +59,38 @@ struct pending {
     __u64 resets_window;
 };
 
-/* A connection attempt that came with an identity and was refused: not to be judged by address later. */
+/* A connection attempt that came with an identity and was refused: not to be judged by address
+ * later. */
 struct claim_key {
     __u8 remote[16];
     __u16 remote_port, local_port;
     __u32 isn;
 };
 
-#define MAP(kind, k, v, n, with, map)                                    \
+#define MAP(kind, k, v, n, with, map)                                                              \
     struct {                                                                                       \
-        __uint(type, kind);                                                                    \
-        __type(key, k);                                                                      \
-        __type(value, v);                                                                  \
-        __uint(max_entries, n);                                                                  \
-        __uint(map_flags, with);                                                              \
+        __uint(type, kind);                                                                        \
+        __type(key, k);                                                                            \
+        __type(value, v);                                                                          \
+        __uint(max_entries, n);                                                                    \
+        __uint(map_flags, with);                                                                   \
     } map SEC(".maps") __weak
 
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_control, 1, 0, control);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct abi_pu, ABI_PUS_MAX, 0, pus);
 MAP(BPF_MAP_TYPE_HASH, __u64, __u32, ABI_CGROUPS_MAX, BPF_F_NO_PREALLOC, pu_by_cgroup);
-MAP(BPF_MAP_TYPE_HASH, struct abi_peer_key, __u32, ABI_POLICY_PEERS_MAX, BPF_F_NO_PREALLOC, peer_class);
-MAP(BPF_MAP_TYPE_HASH, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_MAX, BPF_F_NO_PREALLOC,
-    verdicts);
+MAP(BPF_MAP_TYPE_HASH, struct abi_peer_key, __u32, ABI_POLICY_PEERS_MAX, BPF_F_NO_PREALLOC,
+    peer_class);
+MAP(BPF_MAP_TYPE_HASH, struct abi_verdict_key, struct abi_verdict, ABI_VERDICTS_MAX,
+    BPF_F_NO_PREALLOC, verdicts);
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_range_key, struct abi_verdict, ABI_VERDICTS_MAX,
     BPF_F_NO_PREALLOC, verdict_ranges);
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
     BPF_F_NO_PREALLOC, addresses_0);
 MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_address_key, struct abi_address, ABI_ADDRESSES_MAX,
     BPF_F_NO_PREALLOC, addresses_1);
-MAP(BPF_MAP_TYPE_HASH, __u32, struct abi_peer_keys, ABI_PEER_KEYS_MAX, BPF_F_NO_PREALLOC, peer_keys);
+MAP(BPF_MAP_TYPE_HASH, __u32, struct abi_peer_keys, ABI_PEER_KEYS_MAX, BPF_F_NO_PREALLOC,
+    peer_keys);
 MAP(BPF_MAP_TYPE_HASH, struct abi_binding_key, __u8, ABI_BINDINGS_MAX, BPF_F_NO_PREALLOC, bindings);
 MAP(BPF_MAP_TYPE_HASH, __u32, __u8, ABI_IFACES_MAX, 0, excluded_ifaces);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, __u8, 256, 0, raw_protocols);

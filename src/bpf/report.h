@@ -34,7 +34,8 @@ static __always_inline void report_key_fill(struct abi_report_key *key, const __
 }
 
 static __always_inline void event_fill(struct abi_event *event, const struct abi_report_key *key,
-                                       __u32 type, __u64 cookie, __u16 local_port, __u16 remote_port)
+                                       __u32 type, __u64 cookie, __u16 local_port,
+                                       __u16 remote_port)
 {
     event->type = type;
     event->ifindex = 0;
@@ -48,7 +49,8 @@ static __always_inline void event_fill(struct abi_event *event, const struct abi
     event->flow = *key;
 }
 
-/* Ask user space to close a socket. Lost when the ring is full: the socket stays mute all the same. */
+/* Ask user space to close a socket. Lost when the ring is full: the socket stays mute all the same.
+ */
 static __always_inline void event_destroy(const struct abi_report_key *key, __u64 cookie,
                                           __u16 local_port, __u16 remote_port)
 {
@@ -61,8 +63,8 @@ static __always_inline void event_destroy(const struct abi_report_key *key, __u6
 }
 
 /*
- * Add to the counted report of this kind; tell user space at once when it is the first. What neither
- * the table nor the ring had room for is counted as lost.
+ * Add to the counted report of this kind; tell user space at once when it is the first. What
+ * neither the table nor the ring had room for is counted as lost.
  */
 static __always_inline void report_again(const struct abi_report_key *key)
 {
@@ -130,9 +132,10 @@ static __always_inline void report_bytes(const struct abi_report_key *key, __u64
         count(ABI_COUNTER_REPORTS_FULL);
 }
 
-/* Report what was decided about a packet; rules with logsDisabled are silent unless it is a fault. */
+/* Report what was decided about a packet; rules with logsDisabled are silent unless it is a fault.
+ */
 static __subprog int report(const struct packet *p, const struct decision *d,
-                             const struct report_extra *extra)
+                            const struct report_extra *extra)
 {
     struct abi_report_key key;
 

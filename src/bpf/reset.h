@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * rejectMode: reset. A program of these hooks cannot send a packet, so user space is asked to answer
- * what was refused. Never on the way of a packet that passes; bounded, so that a flood of refused
- * packets takes neither the ring nor the daemon.
+ * rejectMode: reset. A program of these hooks cannot send a packet, so user space is asked to
+ * answer what was refused. Never on the way of a packet that passes; bounded, so that a flood of
+ * refused packets takes neither the ring nor the daemon.
  */
 #include "common.h"
 
@@ -55,8 +55,8 @@ static __always_inline void reset_event_fill(struct abi_event *event, struct __s
 }
 
 /*
- * Have the sender of a packet that policy refused told so, if the unit's namespace wants it. What was
- * sent to a group or to everybody is never answered (RFC 1122 3.2.2).
+ * Have the sender of a packet that policy refused told so, if the unit's namespace wants it. What
+ * was sent to a group or to everybody is never answered (RFC 1122 3.2.2).
  */
 static __subprog int reset_ask(struct __sk_buff *skb, const struct packet *p, __u32 unit)
 {

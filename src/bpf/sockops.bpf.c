@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 
 /*
- * sock_ops: the identity option on SYN, SYN-ACK and the opener's packets until the answerer is known
- * to have its proof; what becomes of a connection. The option is written by BPF_SOCK_OPS_WRITE_HDR_OPT_CB
- * (net/ipv4/tcp_output.c: bpf_skops_write_hdr_opt).
+ * sock_ops: the identity option on SYN, SYN-ACK and the opener's packets until the answerer is
+ * known to have its proof; what becomes of a connection. The option is written by
+ * BPF_SOCK_OPS_WRITE_HDR_OPT_CB (net/ipv4/tcp_output.c: bpf_skops_write_hdr_opt).
  *
  * A listener is flagged when it starts to listen; those older than the Enforcer by listeners.bpf.c.
  */
@@ -13,7 +13,8 @@
 
 #define TCP_STATE_CLOSE 7
 
-/* The compiler must not join two loads into one with a computed offset: the verifier refuses that. */
+/* The compiler must not join two loads into one with a computed offset: the verifier refuses that.
+ */
 #define CTX(field) (*(volatile __u32 *)&ctx->field)
 
 static __subprog int ctx_addresses(struct bpf_sock_ops *ctx, __u32 *local, __u32 *remote)
@@ -43,8 +44,7 @@ static __always_inline struct pending *pending_of(struct bpf_sock_ops *ctx)
         return 0;
     ctx_addresses(ctx, local, remote);
     if (pd->local_port != ctx->local_port ||
-        pd->remote_port != (__u16)bpf_ntohl(ctx->remote_port) ||
-        !address_equal(pd->remote, remote))
+        pd->remote_port != (__u16)bpf_ntohl(ctx->remote_port) || !address_equal(pd->remote, remote))
         return 0;
     return pd;
 }
@@ -57,8 +57,8 @@ static __always_inline struct handshake *handshake_slot(__u64 cookie)
 }
 
 /*
- * Request socket: the SYN-ACK. The first one is made while its SYN is looked at; those sent again by
- * timer find what the SYN claimed by the cookie of the request.
+ * Request socket: the SYN-ACK. The first one is made while its SYN is looked at; those sent again
+ * by timer find what the SYN claimed by the cookie of the request.
  */
 static __subprog struct handshake *synack_handshake(struct bpf_sock_ops *ctx, int keep)
 {
@@ -119,9 +119,10 @@ static __subprog int synack_write(struct bpf_sock_ops *ctx, struct abi_control *
     return 0;
 }
 
-/* SYN met SYN: our SYN-ACK goes out from the full socket and proves us as the answerer of theirs. */
+/* SYN met SYN: our SYN-ACK goes out from the full socket and proves us as the answerer of theirs.
+ */
 static __subprog int crossed_write(struct bpf_sock_ops *ctx, struct abi_socket *st,
-                                    struct abi_control *c)
+                                   struct abi_control *c)
 {
     struct tcp_header *t = ctx->skb_data;
     struct abi_peer_keys *keys;
@@ -150,7 +151,7 @@ static __subprog int crossed_write(struct bpf_sock_ops *ctx, struct abi_socket *
 }
 
 static __subprog int full_write(struct bpf_sock_ops *ctx, struct abi_socket *st,
-                                 struct abi_control *c)
+                                struct abi_control *c)
 {
     struct option o;
 

@@ -2,9 +2,9 @@
 
 /*
  * tc on the devices of the host: what has no local socket to be judged by. Ingress: ICMP and other
- * protocols to the kernel itself, fragments that hide a SYN. Egress: the kernel's answers for closed
- * ports, held back where the policy would not have let the question in. All as the host's PU; nothing
- * that is only forwarded is touched.
+ * protocols to the kernel itself, fragments that hide a SYN. Egress: the kernel's answers for
+ * closed ports, held back where the policy would not have let the question in. All as the host's
+ * PU; nothing that is only forwarded is touched.
  */
 #include "datagram.h"
 
@@ -14,7 +14,8 @@
 #define FIB_NOT_FORWARDED 4 /* BPF_FIB_LKUP_RET_NOT_FWDED: a local address */
 #define FIB_FORWARD_OFF 5   /* BPF_FIB_LKUP_RET_FWD_DISABLED: a host that forwards nothing */
 
-/* Is `to` an address of this host (or forwarding is off, so that everything that comes is for it)? */
+/* Is `to` an address of this host (or forwarding is off, so that everything that comes is for it)?
+ */
 static __subprog int address_is_local(struct __sk_buff *skb, const __u32 *from, const __u32 *to)
 {
     struct bpf_fib_lookup fib;
@@ -66,14 +67,13 @@ static __always_inline int fragment_refused(const struct packet *p, int parsed)
 static __always_inline int host_concerned(struct __sk_buff *skb, const struct packet *p,
                                           const struct abi_control *c)
 {
-    return !interface_excluded(c, skb->ifindex) &&
-           !(p->address_flags & ABI_ADDRESS_EXCLUDED) &&
+    return !interface_excluded(c, skb->ifindex) && !(p->address_flags & ABI_ADDRESS_EXCLUDED) &&
            address_is_local(skb, (__u32 *)p->remote, (__u32 *)p->local);
 }
 
 /*
- * What could not be parsed. The stack drops it, or a socket's hook does, but for one thing: it walks
- * more IPv6 extension headers than we do, and answers what it finds behind them.
+ * What could not be parsed. The stack drops it, or a socket's hook does, but for one thing: it
+ * walks more IPv6 extension headers than we do, and answers what it finds behind them.
  */
 static __always_inline int host_malformed(struct __sk_buff *skb, const struct packet *p,
                                           const struct abi_control *c)
@@ -108,14 +108,14 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     }
     if (parsed != PARSE_OK)
         return host_malformed(skb, &p, c);
-    if (p.later_fragment || p.protocol == PROTO_TCP || p.protocol == PROTO_UDP || always_allowed(&p))
+    if (p.later_fragment || p.protocol == PROTO_TCP || p.protocol == PROTO_UDP ||
+        always_allowed(&p))
         return TC_PASS;
     protocol = p.protocol;
     raw = bpf_map_lookup_elem(&raw_protocols, &protocol);
     if (raw && *raw && p.protocol != PROTO_ICMP && p.protocol != PROTO_ICMP6)
         return TC_PASS;
-    if (interface_excluded(c, skb->ifindex) ||
-        p.address_flags & ABI_ADDRESS_EXCLUDED ||
+    if (interface_excluded(c, skb->ifindex) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))
         return TC_PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p)) {
@@ -126,7 +126,8 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     return datagram_judge(&p, c, &d, 0) == PASS ? TC_PASS : TC_DROP;
 }
 
-/* The question that a port unreachable answers: quoted in it. Fills `p` as that flow, seen from here. */
+/* The question that a port unreachable answers: quoted in it. Fills `p` as that flow, seen from
+ * here. */
 static __subprog int closed_port_udp(struct __sk_buff *skb, struct packet *p)
 {
     __u32 at = (__u32)p->l4 + 8;

@@ -62,7 +62,7 @@ static __always_inline int packet_of_rejected(const struct packet *p)
 
 /* A connection that was let through and is now rejected: cut here, closed by user space. */
 static __subprog int connection_revoke(struct __sk_buff *skb, struct abi_socket *st,
-                                        const struct packet *p, struct decision *d)
+                                       const struct packet *p, struct decision *d)
 {
     st->phase = ABI_PHASE_REJECTED;
     st->generation = 0;
@@ -77,7 +77,7 @@ static __subprog int connection_revoke(struct __sk_buff *skb, struct abi_socket 
  * only a rule: the default leaves it alone.
  */
 static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socket *st,
-                                          const struct packet *p, const struct abi_control *c)
+                                         const struct packet *p, const struct abi_control *c)
 {
     struct decision d;
     __u8 direction;
@@ -97,7 +97,7 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
 
 /* An accepted connection meets a packet under a new generation, or before both proofs are known. */
 static __subprog int connection_rejudge(struct __sk_buff *skb, struct abi_socket *st,
-                                         const struct packet *p, const struct abi_control *c)
+                                        const struct packet *p, const struct abi_control *c)
 {
     struct decision d;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The interface between the daemon and what decides about packets. Implementation: ebpf/ (cgroup v2,
- * sock_ops, tc). All calls from one thread, the daemon's loop.
+ * The interface between the daemon and what decides about packets. Implementation: ebpf/ (cgroup
+ * v2, sock_ops, tc). All calls from one thread, the daemon's loop.
  *
  * Life cycle
  *   new ── open ──▶ attached (adopts pins of an earlier run when there are any)
@@ -24,13 +24,13 @@
 struct datapath;
 
 struct datapath_config {
-    const char *cgroup_root;          /* "/" or a path below the cgroup2 mount */
-    const char *pin_root;             /* NULL: /sys/fs/bpf/bulkhead */
+    const char *cgroup_root; /* "/" or a path below the cgroup2 mount */
+    const char *pin_root;    /* NULL: /sys/fs/bpf/bulkhead */
     bool host_enabled;
     const struct cidr_list *target_networks;   /* already with the defaults of wire.md when empty */
     const struct cidr_list *excluded_networks; /* may be NULL */
     const char *const *excluded_interfaces;    /* NULL-terminated; may be NULL */
-    uint32_t enforcer_id;             /* 0: no identity */
+    uint32_t enforcer_id;                      /* 0: no identity */
     uint16_t epoch;
 };
 
@@ -52,20 +52,21 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, b
 void datapath_free(struct datapath **datapath);
 int datapath_detach(struct datapath *datapath);
 /* Also without an open datapath: remove pins and tc filters of an earlier run. */
-int datapath_detach_pinned(const struct datapath_config *config, char message[DATAPATH_MESSAGE_MAX]);
+int datapath_detach_pinned(const struct datapath_config *config,
+                           char message[DATAPATH_MESSAGE_MAX]);
 
 struct datapath_pu {
-    uint32_t index;        /* chosen by the daemon, < ABI_PUS_MAX, stable while the PU lives */
-    bool host;             /* everything in no other PU; cgroup is not used */
-    const char *cgroup;    /* path below the cgroup2 mount, absolute in it */
+    uint32_t index;     /* chosen by the daemon, < ABI_PUS_MAX, stable while the PU lives */
+    bool host;          /* everything in no other PU; cgroup is not used */
+    const char *cgroup; /* path below the cgroup2 mount, absolute in it */
     uint32_t identity;
-    size_t policy;         /* index in compiled.policies */
+    size_t policy; /* index in compiled.policies */
 };
 
 /*
- * Make the kernel enforce `compiled` for exactly these PUs. Builds aside, switches each policy by one
- * write, bumps the generation. Only what differs from the last call is written. On failure the last
- * policy stays. A PU whose cgroup does not exist yet is left out and counted in *ret_missing.
+ * Make the kernel enforce `compiled` for exactly these PUs. Builds aside, switches each policy by
+ * one write, bumps the generation. Only what differs from the last call is written. On failure the
+ * last policy stays. A PU whose cgroup does not exist yet is left out and counted in *ret_missing.
  *
  * `compiled` must stay alive until the next call has returned (the difference is taken against it);
  * decisions of the last DATAPATH_POLICY_VERSIONS_KEPT versions can still be named.
@@ -88,11 +89,12 @@ struct datapath_binding {
     uint32_t enforcer_id, identity;
 };
 /* Make the kernel know exactly these keys and bindings (own enforcer included). */
-int datapath_peers_set(struct datapath *datapath, const struct datapath_peer_key *keys, size_t n_keys,
-                       const struct datapath_binding *bindings, size_t n_bindings);
+int datapath_peers_set(struct datapath *datapath, const struct datapath_peer_key *keys,
+                       size_t n_keys, const struct datapath_binding *bindings, size_t n_bindings);
 
 /* Addresses of known enforcers: an answer from there without identity is reported as stripped. */
-int datapath_peer_addresses_set(struct datapath *datapath, const struct ip_prefix *addresses, size_t n);
+int datapath_peer_addresses_set(struct datapath *datapath, const struct ip_prefix *addresses,
+                                size_t n);
 
 /* ---- Reports ------------------------------------------------------------------------------- */
 
@@ -100,25 +102,26 @@ struct datapath_flow {
     uint32_t pu;                    /* index; ABI_PU_NONE cannot occur */
     enum model_direction direction; /* of the flow, seen from the PU */
     struct ip_addr local, remote;
-    uint16_t port;                  /* destination port, or ICMP type << 8 | code */
+    uint16_t port; /* destination port, or ICMP type << 8 | code */
     uint8_t protocol;
     uint32_t peer_enforcer, peer_identity; /* 0: no identity */
     uint32_t address_class;
-    enum model_action action;       /* ALLOW or REJECT */
+    enum model_action action; /* ALLOW or REJECT */
     enum model_action observed;
-    uint32_t policy_version;        /* 0: none */
-    uint32_t rule, observed_rule;   /* POLICY_RULE_NONE: default */
-    uint8_t reason;                 /* enum abi_reason */
+    uint32_t policy_version;             /* 0: none */
+    uint32_t rule, observed_rule;        /* POLICY_RULE_NONE: default */
+    uint8_t reason;                      /* enum abi_reason */
     uint64_t count, bytes_in, bytes_out; /* since the last report of this kind */
-    uint64_t time_ns;               /* CLOCK_MONOTONIC of the newest */
-    bool first;                     /* from the ring buffer, at once; else from the drained table */
+    uint64_t time_ns;                    /* CLOCK_MONOTONIC of the newest */
+    bool first; /* from the ring buffer, at once; else from the drained table */
 };
 const char *datapath_reason_name(uint8_t reason); /* "policy", "mac_mismatch", …; "" for none */
 
 typedef void datapath_flow_fn(const struct datapath_flow *flow, void *context);
 /* Pollable; readable when datapath_events has something. */
 int datapath_events_fd(const struct datapath *datapath);
-/* Drain the ring buffer (bounded work per call). Sockets that the kernel rejected late are destroyed here. */
+/* Drain the ring buffer (bounded work per call). Sockets that the kernel rejected late are
+ * destroyed here. */
 int datapath_events(struct datapath *datapath, datapath_flow_fn *fn, void *context);
 /* Read and empty the counted reports; call every second or so. */
 int datapath_reports_drain(struct datapath *datapath, datapath_flow_fn *fn, void *context);
@@ -139,12 +142,15 @@ struct datapath_program {
 int datapath_programs(struct datapath *datapath, struct datapath_program **ret, size_t *ret_n);
 /* What this kernel cannot do for this host, for people; NULL when there is nothing to say. */
 const char *datapath_warning(const struct datapath *datapath);
-/* Interfaces may have come or gone: attach tc programs to the new ones. Cheap; call on netlink news. */
+/* Interfaces may have come or gone: attach tc programs to the new ones. Cheap; call on netlink
+ * news. */
 int datapath_interfaces_sync(struct datapath *datapath);
-/* Cgroups may have come or gone: cgroup ids of the PUs are looked up again. Returns what changed (0/1) or < 0. */
+/* Cgroups may have come or gone: cgroup ids of the PUs are looked up again. Returns what changed
+ * (0/1) or < 0. */
 int datapath_cgroups_sync(struct datapath *datapath);
 
-/* ---- Live sockets (sock_diag in every network namespace that has processes of this host) -------- */
+/* ---- Live sockets (sock_diag in every network namespace that has processes of this host) --------
+ */
 
 enum datapath_socket_type {
     DATAPATH_SOCKET_EXISTING,
@@ -169,7 +175,7 @@ int datapath_sockets(struct datapath *datapath, datapath_socket_fn *fn, void *co
 
 /*
  * Judge every live connection against the policy applied last and destroy the ones it rejects
- * (SOCK_DESTROY: ECONNABORTED here, RST to the peer). The kernel does the same on each socket's next
- * packet; this reaches the silent ones. @param ret_destroyed may be NULL
+ * (SOCK_DESTROY: ECONNABORTED here, RST to the peer). The kernel does the same on each socket's
+ * next packet; this reaches the silent ones. @param ret_destroyed may be NULL
  */
 int datapath_rejudge(struct datapath *datapath, size_t *ret_destroyed);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 
 /*
- * Listeners that are older than the Enforcer have no header-option flag, so their SYN-ACKs could not
- * carry a proof. An iterator over the TCP sockets of a namespace sets it on those of our cgroups.
- * An object of its own: kernels before 5.17 refuse bpf_setsockopt() here, and before 6.11 do not know
- * TCP_BPF_SOCK_OPS_CB_FLAGS; then it is not loaded, or sets nothing, and user space says so.
+ * Listeners that are older than the Enforcer have no header-option flag, so their SYN-ACKs could
+ * not carry a proof. An iterator over the TCP sockets of a namespace sets it on those of our
+ * cgroups. An object of its own: kernels before 5.17 refuse bpf_setsockopt() here, and before 6.11
+ * do not know TCP_BPF_SOCK_OPS_CB_FLAGS; then it is not loaded, or sets nothing, and user space
+ * says so.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
 #define TCP_LISTEN_STATE 10
 #define SOL_TCP 6

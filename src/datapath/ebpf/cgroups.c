@@ -12,7 +12,8 @@
 #define MOUNTINFO_LINE 4096
 #define WALK_DEPTH_MAX 32
 
-/* By type, not by path: on a hybrid host cgroup v2 is at /sys/fs/cgroup/unified. proc(5) mountinfo. */
+/* By type, not by path: on a hybrid host cgroup v2 is at /sys/fs/cgroup/unified. proc(5) mountinfo.
+ */
 int cgroup_mount_find(char path[PATH_BYTES])
 {
     char line[MOUNTINFO_LINE], root[PATH_BYTES], mount[PATH_BYTES];
@@ -35,7 +36,8 @@ int cgroup_mount_find(char path[PATH_BYTES])
     return r;
 }
 
-/* The id is the inode number of the directory on 64-bit kernels (kernel/cgroup/cgroup.c: cgroup_id). */
+/* The id is the inode number of the directory on 64-bit kernels (kernel/cgroup/cgroup.c:
+ * cgroup_id). */
 uint64_t cgroup_id_of(const char *path)
 {
     struct stat st;
@@ -64,7 +66,8 @@ static uint32_t pu_registered(const struct datapath *dp, uint64_t id)
 
 static int walk(struct datapath *dp, int dir_fd, uint32_t pu, unsigned depth)
 {
-    _cleanup_close_ int own = dir_fd;
+    _cleanup_close_
+    int own = dir_fd;
     struct dirent *entry;
     struct stat st;
     uint32_t registered;
@@ -118,7 +121,8 @@ bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu)
 {
     struct walked_cgroup key = {.id = id}, *found;
 
-    found = dp->n_walked ? bsearch(&key, dp->walked, dp->n_walked, sizeof(key), walked_compare) : NULL;
+    found =
+        dp->n_walked ? bsearch(&key, dp->walked, dp->n_walked, sizeof(key), walked_compare) : NULL;
     if (!found)
         return false;
     *ret_pu = found->pu;

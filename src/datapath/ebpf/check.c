@@ -18,7 +18,8 @@
 #define KERNEL_MINOR 10
 #define BPFFS "/sys/fs/bpf"
 
-static int say(char message[DATAPATH_MESSAGE_MAX], int error, const char *format, ...) _printf_(3, 4);
+static int say(char message[DATAPATH_MESSAGE_MAX], int error, const char *format, ...)
+    _printf_(3, 4);
 
 static int say(char message[DATAPATH_MESSAGE_MAX], int error, const char *format, ...)
 {
@@ -49,7 +50,9 @@ static int check_capabilities(char message[DATAPATH_MESSAGE_MAX])
     static const struct {
         unsigned capability;
         const char *name;
-    } needed[] = {{CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_BPF, "CAP_BPF"}, {CAP_PERFMON, "CAP_PERFMON"},
+    } needed[] = {{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                  {CAP_BPF, "CAP_BPF"},
+                  {CAP_PERFMON, "CAP_PERFMON"},
                   {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
     char missing[160] = "";
     size_t i, len = 0;
@@ -93,7 +96,8 @@ static int check_bpf(char message[DATAPATH_MESSAGE_MAX])
     }
     error = errno;
     if (error == ENOSYS)
-        return say(message, -BULKHEAD_EKERNEL, "this kernel has no bpf(): it needs CONFIG_BPF_SYSCALL=y");
+        return say(message, -BULKHEAD_EKERNEL,
+                   "this kernel has no bpf(): it needs CONFIG_BPF_SYSCALL=y");
     if (error == EPERM)
         return say(message, -BULKHEAD_EPRIVILEGE,
                    "bpf() is not permitted here: a container or security module forbids it");
@@ -114,8 +118,9 @@ static int check_bpffs(const struct datapath_config *config, char message[DATAPA
         return 0;
     if (mount("bpffs", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
         return 0;
-    return say(message, -errno, "%s is no BPF file system and mounting one fails: %s; mount it: "
-                                "mount -t bpf bpffs %s",
+    return say(message, -errno,
+               "%s is no BPF file system and mounting one fails: %s; mount it: "
+               "mount -t bpf bpffs %s",
                BPFFS, error_text(errno), BPFFS);
 }
 

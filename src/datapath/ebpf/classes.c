@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Classes are known by content: one that two compilations share keeps its number and is written once.
+ * Classes are known by content: one that two compilations share keeps its number and is written
+ * once.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -174,8 +175,10 @@ static int rows_retire(struct datapath *dp, struct verdict_rows *rows, bool rang
 int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
                  struct class_entry **ret_classes)
 {
-    _cleanup_free_ struct class_entry *classes = calloc(compiled->n_classes + 1, sizeof(*classes));
-    _cleanup_free_ const struct class_entry **known = class_index(dp->classes, dp->n_classes);
+    _cleanup_free_
+    struct class_entry *classes = calloc(compiled->n_classes + 1, sizeof(*classes));
+    _cleanup_free_
+    const struct class_entry **known = class_index(dp->classes, dp->n_classes);
     struct verdict_rows rows[2] = {{0}, {0}};
     size_t i;
     int r = 0;
@@ -216,7 +219,8 @@ int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
 /* Classes of the last compilation that are not among `kept`: their entries go once unused. */
 void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t n_kept)
 {
-    _cleanup_free_ const struct class_entry **sorted = class_index(kept, n_kept);
+    _cleanup_free_
+    const struct class_entry **sorted = class_index(kept, n_kept);
     struct verdict_rows rows[2] = {{0}, {0}};
     size_t i;
 

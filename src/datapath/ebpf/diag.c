@@ -82,7 +82,8 @@ static void socket_parse(const struct nlmsghdr *h, uint8_t protocol, struct diag
     }
 }
 
-static int dump_request(int fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd)
+static int dump_request(int fd, uint8_t family, uint8_t protocol, uint32_t states,
+                        int storage_map_fd)
 {
     char buffer[512];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
@@ -136,7 +137,8 @@ static int dump_answers(int fd, uint8_t protocol, char *buffer, diag_fn *fn, voi
 int diag_dump(int fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd,
               diag_fn *fn, void *context)
 {
-    _cleanup_free_ char *buffer = malloc(ANSWER_BYTES);
+    _cleanup_free_
+    char *buffer = malloc(ANSWER_BYTES);
     int r;
 
     if (!buffer)

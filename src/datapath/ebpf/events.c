@@ -96,14 +96,16 @@ static void report_give(const struct abi_report_key *key, const struct abi_repor
 }
 
 /*
- * Read and empty `reports` (lookup-and-delete in batches, kernel 5.6). A count that a program adds to
- * an entry in the instant it is taken out is lost; the flow itself was reported.
+ * Read and empty `reports` (lookup-and-delete in batches, kernel 5.6). A count that a program adds
+ * to an entry in the instant it is taken out is lost; the flow itself was reported.
  */
 int datapath_reports_drain(struct datapath *dp, datapath_flow_fn *fn, void *context)
 {
     int fd = bpf_map__fd(dp->skeleton->maps.reports);
-    _cleanup_free_ struct abi_report_key *keys = malloc(DRAIN_BATCH * sizeof(*keys));
-    _cleanup_free_ struct abi_report *values = malloc(DRAIN_BATCH * sizeof(*values));
+    _cleanup_free_
+    struct abi_report_key *keys = malloc(DRAIN_BATCH * sizeof(*keys));
+    _cleanup_free_
+    struct abi_report *values = malloc(DRAIN_BATCH * sizeof(*values));
     uint64_t now = now_ns();
     __u32 in = 0, out = 0, count;
     size_t left = 2 * ABI_REPORTS_MAX, i;
@@ -116,7 +118,8 @@ int datapath_reports_drain(struct datapath *dp, datapath_flow_fn *fn, void *cont
     map_retired_collect(dp, now - RETIRE_AFTER_NS);
     while (r == 0 && left) {
         count = DRAIN_BATCH;
-        r = bpf_map_lookup_and_delete_batch(fd, first ? NULL : &in, &out, keys, values, &count, NULL);
+        r = bpf_map_lookup_and_delete_batch(fd, first ? NULL : &in, &out, keys, values, &count,
+                                            NULL);
         if (r < 0 && errno != ENOENT)
             return -errno;
         for (i = 0; i < count; i++)
@@ -157,23 +160,28 @@ static const struct {
 } counter_texts[ABI_COUNTER_MAX] = {
     [ABI_COUNTER_CONNECTIONS_ACCEPTED] = {"connections_accepted", "TCP connections let through"},
     [ABI_COUNTER_CONNECTIONS_REJECTED] = {"connections_rejected", "TCP packets rejected by policy"},
-    [ABI_COUNTER_CONNECT_DENIED] = {"connect_denied", "connect() calls that failed with EPERM at once"},
-    [ABI_COUNTER_DATAGRAM_ACCEPTED] = {"datagram_accepted", "new flows without connection let through"},
+    [ABI_COUNTER_CONNECT_DENIED] = {"connect_denied",
+                                    "connect() calls that failed with EPERM at once"},
+    [ABI_COUNTER_DATAGRAM_ACCEPTED] = {"datagram_accepted",
+                                       "new flows without connection let through"},
     [ABI_COUNTER_DATAGRAM_REJECTED] = {"datagram_rejected", "packets without connection rejected"},
     [ABI_COUNTER_IDENTITY_SYN_SENT] = {"identity_syn_sent", "SYNs sent with the identity option"},
     [ABI_COUNTER_IDENTITY_SYNACK_SENT] = {"identity_synack_sent", "SYN-ACKs sent with a proof"},
-    [ABI_COUNTER_IDENTITY_SYNACK_VERIFIED] = {"identity_synack_verified", "proofs of answerers verified"},
+    [ABI_COUNTER_IDENTITY_SYNACK_VERIFIED] = {"identity_synack_verified",
+                                              "proofs of answerers verified"},
     [ABI_COUNTER_IDENTITY_ACK_VERIFIED] = {"identity_ack_verified", "proofs of openers verified"},
     [ABI_COUNTER_MAC_MISMATCH] = {"mac_mismatch", "dropped: the proof does not verify"},
     [ABI_COUNTER_PEER_MISS] = {"peer_miss", "dropped: unknown enforcer id or no key for it"},
-    [ABI_COUNTER_IDENTITY_UNKNOWN] = {"identity_unknown", "dropped: enforcer not bound to this identity"},
+    [ABI_COUNTER_IDENTITY_UNKNOWN] = {"identity_unknown",
+                                      "dropped: enforcer not bound to this identity"},
     [ABI_COUNTER_EPOCH] = {"epoch", "dropped: key epoch neither current nor previous"},
     [ABI_COUNTER_OPTION_INVALID] = {"option_invalid", "dropped: identity option malformed"},
     [ABI_COUNTER_SYN_DATA] = {"syn_data", "dropped: SYN with data on a claimed identity"},
     [ABI_COUNTER_FRAGMENT] = {"fragment", "dropped: fragments of a TCP header or SYN"},
     [ABI_COUNTER_HEADER] = {"header", "dropped: headers truncated or malformed"},
     [ABI_COUNTER_NO_CONNECTION] = {"no_connection", "dropped: TCP packet that belongs to nothing"},
-    [ABI_COUNTER_IDENTITY_STRIPPED] = {"identity_stripped", "option removed on the way: judged by address"},
+    [ABI_COUNTER_IDENTITY_STRIPPED] = {"identity_stripped",
+                                       "option removed on the way: judged by address"},
     [ABI_COUNTER_IDENTITY_FALLBACK] = {"identity_fallback", "third SYN sent without the option"},
     [ABI_COUNTER_IDENTITY_NO_ROOM] = {"identity_no_room", "no room for the option in a SYN"},
     [ABI_COUNTER_EXPIRED] = {"expired", "dropped: refused with an identity, came back without"},
@@ -182,19 +190,23 @@ static const struct {
     [ABI_COUNTER_ICMP_RELATED] = {"icmp_related", "ICMP errors that belong to a known flow"},
     [ABI_COUNTER_EVENTS_SENT] = {"events_sent", "events put into the ring buffer"},
     [ABI_COUNTER_EVENTS_LOST] = {"events_lost", "events that neither ring nor table had room for"},
-    [ABI_COUNTER_REPORTS_FULL] = {"reports_full", "flow kinds that the report table had no room for"},
+    [ABI_COUNTER_REPORTS_FULL] = {"reports_full",
+                                  "flow kinds that the report table had no room for"},
     [ABI_COUNTER_TABLE_FULL] = {"table_full", "state that could not be allocated"},
     [ABI_COUNTER_CLOSED_PORT] = {"closed_port", "answers for closed ports held back"},
     [ABI_COUNTER_RESETS_SENT] = {"resets_sent", "RST and ICMP sent where rejectMode is reset"},
-    [ABI_COUNTER_RESETS_LOST] = {"resets_lost", "answers not sent: ring full, other network namespace"},
-    [ABI_COUNTER_RESETS_SUPPRESSED] = {"resets_suppressed", "answers not sent: too many in a second"},
+    [ABI_COUNTER_RESETS_LOST] = {"resets_lost",
+                                 "answers not sent: ring full, other network namespace"},
+    [ABI_COUNTER_RESETS_SUPPRESSED] = {"resets_suppressed",
+                                       "answers not sent: too many in a second"},
 };
 
 int datapath_counters(struct datapath *dp, struct datapath_counter ret[DATAPATH_COUNTERS_MAX],
                       size_t *ret_n)
 {
     int cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(dp->skeleton->maps.counters), cpu;
-    _cleanup_free_ __u64 *values = NULL;
+    _cleanup_free_
+    __u64 *values = NULL;
     __u32 i;
 
     if (cpus < 1)
@@ -203,7 +215,8 @@ int datapath_counters(struct datapath *dp, struct datapath_counter ret[DATAPATH_
     if (!values)
         return -ENOMEM;
     for (i = 0; i < ABI_COUNTER_MAX; i++) {
-        ret[i] = (struct datapath_counter){.name = counter_texts[i].name, .help = counter_texts[i].help};
+        ret[i] =
+            (struct datapath_counter){.name = counter_texts[i].name, .help = counter_texts[i].help};
         if (bpf_map_lookup_elem(fd, &i, values) < 0)
             return -errno;
         for (cpu = 0; cpu < cpus; cpu++)

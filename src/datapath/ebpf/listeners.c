@@ -25,7 +25,8 @@ static int cgroups_write(struct datapath *dp, int fd)
 /* The iterator walks the namespace of who reads it. */
 static int iterate(struct bpf_link *link)
 {
-    _cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+    _cleanup_close_
+    int fd = bpf_iter_create(bpf_link__fd(link));
     char buffer[64];
     ssize_t got;
 
@@ -39,7 +40,8 @@ static int iterate(struct bpf_link *link)
 
 static int iterate_everywhere(struct datapath *dp, struct bpf_link *link)
 {
-    _cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    _cleanup_close_
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     size_t i;
     int r = 0;
 
@@ -77,7 +79,8 @@ static int listeners_flag(struct datapath *dp, uint64_t *ret_left)
         link = bpf_program__attach_iter(skeleton->progs.bulkhead_listeners, NULL);
         r = link ? iterate_everywhere(dp, link) : -errno;
     }
-    if (r == 0 && bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.listener_counts), &left, ret_left) < 0)
+    if (r == 0 &&
+        bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.listener_counts), &left, ret_left) < 0)
         r = -errno;
     bpf_link__destroy(link);
     listeners_bpf__destroy(skeleton);
@@ -85,9 +88,9 @@ static int listeners_flag(struct datapath *dp, uint64_t *ret_left)
 }
 
 /*
- * Once, after the first policy is in force: reading the kernel's type information takes longer than all
- * the rest of a start. Where the kernel cannot do it, those listeners are judged by address until they
- * are started again.
+ * Once, after the first policy is in force: reading the kernel's type information takes longer than
+ * all the rest of a start. Where the kernel cannot do it, those listeners are judged by address
+ * until they are started again.
  */
 void listeners_start(struct datapath *dp)
 {

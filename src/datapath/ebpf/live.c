@@ -2,10 +2,10 @@
 
 /* Live connections: list them, judge them against the policy in force, close what it rejects. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -18,7 +18,8 @@
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
-/* An IPv4 connection of an IPv6 socket is dumped with its mapped address; both come out alike here. */
+/* An IPv4 connection of an IPv6 socket is dumped with its mapped address; both come out alike here.
+ */
 static bool pu_of(struct datapath *dp, const struct diag_socket *s, uint32_t *ret)
 {
     return cgroup_known(dp, s->cgroup_id, ret) && *ret != ABI_PU_NONE && *ret < dp->pus_end &&
@@ -40,8 +41,8 @@ static bool decide_rejects(struct datapath *dp, const struct diag_socket *s, uin
     uint32_t class = policy_compiled_address_class(dp->compiled, &s->remote);
     uint16_t port = direction == MODEL_DIRECTION_OUT ? s->remote_port : s->local_port;
 
-    policy_compiled_decide(dp->compiled, dp->pus[pu].policy, direction, identity, class, s->protocol,
-                           port, &d);
+    policy_compiled_decide(dp->compiled, dp->pus[pu].policy, direction, identity, class,
+                           s->protocol, port, &d);
     return d.action == MODEL_ACTION_REJECT && !(only_rules && d.by_default);
 }
 

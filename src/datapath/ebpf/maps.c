@@ -23,8 +23,10 @@ static bool batch_unknown(int error)
     return error == EINVAL || error == EOPNOTSUPP || error == ENOTSUPP_KERNEL;
 }
 
-/* Batches where the kernel has them for this kind of map (hash: 5.6, trie: 5.13), else one by one. */
-int map_write(int fd, const void *keys, const void *values, size_t n, size_t key_size, size_t value_size)
+/* Batches where the kernel has them for this kind of map (hash: 5.6, trie: 5.13), else one by one.
+ */
+int map_write(int fd, const void *keys, const void *values, size_t n, size_t key_size,
+              size_t value_size)
 {
     const uint8_t *k = keys, *v = values;
     size_t done = 0;
@@ -32,7 +34,8 @@ int map_write(int fd, const void *keys, const void *values, size_t n, size_t key
     while (done < n) {
         __u32 count = (__u32)MIN(n - done, (size_t)BATCH);
 
-        if (bpf_map_update_batch(fd, k + done * key_size, v + done * value_size, &count, NULL) == 0) {
+        if (bpf_map_update_batch(fd, k + done * key_size, v + done * value_size, &count, NULL) ==
+            0) {
             done += count;
             continue;
         }
@@ -97,7 +100,8 @@ int control_write(struct datapath *dp)
 {
     __u32 zero = 0;
 
-    if (bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.control), &zero, &dp->control, BPF_ANY) < 0)
+    if (bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.control), &zero, &dp->control, BPF_ANY) <
+        0)
         return -errno;
     return 0;
 }

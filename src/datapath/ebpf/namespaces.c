@@ -41,10 +41,12 @@ static bool namespace_has(const struct datapath *dp, uint64_t inode)
     return false;
 }
 
-/* @param own  this process's namespace, to come back to; our bug or a dying machine when that fails */
+/* @param own  this process's namespace, to come back to; our bug or a dying machine when that fails
+ */
 static int namespace_add(struct datapath *dp, const char *path, int own)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    _cleanup_close_
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct netns_handle *list;
     struct stat st;
     int diag;
@@ -111,7 +113,8 @@ static void walk(struct datapath *dp, const char *cgroup, int own, unsigned *lef
 /* Our own namespace first, then those of all processes below the enforced cgroup. */
 int namespaces_sync(struct datapath *dp)
 {
-    _cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    _cleanup_close_
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     unsigned left = PIDS_PER_WALK_MAX;
     uint64_t now = now_ns();
     int r;

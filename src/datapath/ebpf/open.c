@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Life of the kernel objects. Pins of one enforced cgroup are in PIN_ROOT/cgroup-ID/: links/NAME and
- * maps-vVERSION/NAME. A new daemon finds the links and puts its own programs behind them
+ * Life of the kernel objects. Pins of one enforced cgroup are in PIN_ROOT/cgroup-ID/: links/NAME
+ * and maps-vVERSION/NAME. A new daemon finds the links and puts its own programs behind them
  * (bpf_link_update: no packet meets a gap), reusing the maps when their layout version is its own.
  */
 #include <dirent.h>
@@ -26,10 +26,14 @@ static const struct {
     const char *program, *hook;
     bool optional; /* only where the kernel has sk_storage in this kind of program */
 } hooks[] = {
-    {"bulkhead_ingress", "cgroup_skb/ingress", false}, {"bulkhead_egress", "cgroup_skb/egress", false},
-    {"bulkhead_sockops", "sock_ops", false},           {"bulkhead_connect4", "cgroup/connect4", false},
-    {"bulkhead_connect6", "cgroup/connect6", false},   {"bulkhead_create", "cgroup/sock_create", false},
-    {"bulkhead_bind4", "cgroup/post_bind4", true},     {"bulkhead_bind6", "cgroup/post_bind6", true},
+    {"bulkhead_ingress", "cgroup_skb/ingress", false},
+    {"bulkhead_egress", "cgroup_skb/egress", false},
+    {"bulkhead_sockops", "sock_ops", false},
+    {"bulkhead_connect4", "cgroup/connect4", false},
+    {"bulkhead_connect6", "cgroup/connect6", false},
+    {"bulkhead_create", "cgroup/sock_create", false},
+    {"bulkhead_bind4", "cgroup/post_bind4", true},
+    {"bulkhead_bind6", "cgroup/post_bind6", true},
 };
 static_assert(ARRAY_SIZE(hooks) <= LINKS_MAX, "room for all links");
 
@@ -52,7 +56,8 @@ static int config_copy(struct datapath *dp, const struct datapath_config *config
 
     for (i = 0; i < 2; i++) {
         for (j = 0; lists[i] && j < lists[i]->n_included; j++)
-            if (cidr_list_add(copies[i], ip_prefix_format(&lists[i]->included[j], text), &problem) < 0)
+            if (cidr_list_add(copies[i], ip_prefix_format(&lists[i]->included[j], text), &problem) <
+                0)
                 return -ENOMEM;
         for (j = 0; lists[i] && j < lists[i]->n_excluded; j++) {
             text[0] = '!';
@@ -84,7 +89,8 @@ static int paths_find(struct datapath *dp, const struct datapath_config *config)
     if (!id)
         return -ENOENT;
     if (snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s/cgroup-%" PRIu64,
-                 config->pin_root ? config->pin_root : PIN_ROOT, id) >= (int)sizeof(dp->pin_dir) - 64)
+                 config->pin_root ? config->pin_root : PIN_ROOT,
+                 id) >= (int)sizeof(dp->pin_dir) - 64)
         return -ENAMETOOLONG;
     dp->control.root_level = 0;
     for (; *root; root++)
@@ -95,7 +101,8 @@ static int paths_find(struct datapath *dp, const struct datapath_config *config)
 static int pin_path(const struct datapath *dp, char path[PATH_BYTES * 2], const char *kind,
                     const char *name)
 {
-    snprintf(path, PATH_BYTES * 2, "%s/%s%s%s", dp->pin_dir, kind, name ? "/" : "", name ? name : "");
+    snprintf(path, PATH_BYTES * 2, "%s/%s%s%s", dp->pin_dir, kind, name ? "/" : "",
+             name ? name : "");
     return 0;
 }
 
@@ -212,7 +219,8 @@ static int link_attach(struct datapath *dp, size_t i)
         return 0;
     pin_path(dp, path, "links", hooks[i].program);
     link = bpf_link__open(path);
-    if (link && bpf_link_update(bpf_link__fd(link), bpf_program__fd(program_of(dp, i)), NULL) == 0) {
+    if (link &&
+        bpf_link_update(bpf_link__fd(link), bpf_program__fd(program_of(dp, i)), NULL) == 0) {
         dp->links[i] = link;
         return 0;
     }
@@ -412,7 +420,8 @@ void datapath_free(struct datapath **datapath)
     free(dp);
 }
 
-/* A pinned cgroup link must be detached by hand: removing the pin alone would wait for other users. */
+/* A pinned cgroup link must be detached by hand: removing the pin alone would wait for other users.
+ */
 static void links_detach(struct datapath *dp)
 {
     char path[PATH_BYTES * 2];
@@ -456,7 +465,8 @@ int datapath_detach_pinned(const struct datapath_config *config, char message[DA
     if (r == 0)
         r = datapath_detach(dp);
     else
-        snprintf(message, DATAPATH_MESSAGE_MAX, "cgroupRoot %s: %s", config->cgroup_root, error_text(r));
+        snprintf(message, DATAPATH_MESSAGE_MAX, "cgroupRoot %s: %s", config->cgroup_root,
+                 error_text(r));
     libbpf_set_print(print);
     datapath_free(&dp);
     return r;
@@ -477,9 +487,9 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
         if (!dp->links[i] && hooks[i].optional)
             continue;
         list[n].hook = hooks[i].hook;
-        list[n++].attached =
-            dp->links[i] && bpf_obj_get_info_by_fd(bpf_link__fd(dp->links[i]), &info, &len) == 0 &&
-            info.cgroup.cgroup_id != 0;
+        list[n++].attached = dp->links[i] &&
+                             bpf_obj_get_info_by_fd(bpf_link__fd(dp->links[i]), &info, &len) == 0 &&
+                             info.cgroup.cgroup_id != 0;
     }
     tc_programs(dp, list, PROGRAMS_MAX, &n);
     *ret = list;
@@ -491,6 +501,7 @@ const char *datapath_warning(const struct datapath *dp)
 {
     if (!dp->old_listeners)
         return NULL;
-    return "this kernel cannot give an identity to services that listened before the Enforcer was first "
+    return "this kernel cannot give an identity to services that listened before the Enforcer was "
+           "first "
            "started; restart them";
 }

@@ -36,7 +36,8 @@ static uint64_t word_of(const uint8_t *bytes)
 }
 
 /* Up to ABI_KEYS_PER_PEER keys of one peer, in the order given. @return how many were taken */
-static size_t keys_of_peer(const struct datapath_peer_key *keys, size_t n, struct abi_peer_keys *ret)
+static size_t keys_of_peer(const struct datapath_peer_key *keys, size_t n,
+                           struct abi_peer_keys *ret)
 {
     size_t i;
 
@@ -113,9 +114,10 @@ int datapath_peers_set(struct datapath *dp, const struct datapath_peer_key *keys
 {
     int keys_fd = bpf_map__fd(dp->skeleton->maps.peer_keys);
     int bindings_fd = bpf_map__fd(dp->skeleton->maps.bindings);
-    _cleanup_free_ struct datapath_peer_key *k = sorted_copy(keys, n_keys, sizeof(*k), key_compare);
-    _cleanup_free_ struct datapath_binding *b =
-        sorted_copy(bindings, n_bindings, sizeof(*b), binding_compare);
+    _cleanup_free_
+    struct datapath_peer_key *k = sorted_copy(keys, n_keys, sizeof(*k), key_compare);
+    _cleanup_free_
+    struct datapath_binding *b = sorted_copy(bindings, n_bindings, sizeof(*b), binding_compare);
     uint8_t one = 1;
     size_t i;
     int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * tc programs on the interfaces of the host's own network namespace. Only when the host is a PU: they
- * judge what reaches the kernel itself. Never on lo, never on excluded interfaces.
+ * tc programs on the interfaces of the host's own network namespace. Only when the host is a PU:
+ * they judge what reaches the kernel itself. Never on lo, never on excluded interfaces.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -162,8 +162,8 @@ int tc_programs(struct datapath *dp, struct datapath_program *list, size_t max, 
             if (excluded(dp, i->if_name))
                 continue;
             snprintf(names[*n], sizeof(names[0]), "tc/%s %s", p ? "egress" : "ingress", i->if_name);
-            list[*n] = (struct datapath_program){
-                .hook = names[*n], .attached = attached((int)i->if_index, points[p])};
+            list[*n] = (struct datapath_program){.hook = names[*n],
+                                                 .attached = attached((int)i->if_index, points[p])};
             (*n)++;
         }
     }
