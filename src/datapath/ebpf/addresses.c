@@ -166,6 +166,26 @@ int addresses_fd(const struct datapath *dp, uint32_t bank)
     return bpf_map__fd(bank ? dp->skeleton->maps.addresses_1 : dp->skeleton->maps.addresses_0);
 }
 
+bool address_known(const struct datapath *dp, uint32_t bank, const struct abi_address_key *key)
+{
+    const struct address_item *items = dp->addresses[bank];
+    struct address_item wanted = {.key = *key};
+    size_t low = 0, high = dp->n_addresses[bank];
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = item_compare(&wanted, &items[middle]);
+
+        if (c == 0)
+            return true;
+        if (c < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
 /* Write what is new or other, then remove what is gone: both lists are sorted. */
 static int items_write(struct datapath *dp, const struct address_item *items, size_t n, uint32_t bank)
 {

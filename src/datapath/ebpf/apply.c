@@ -16,7 +16,6 @@
 
 #include "bulkhead.skel.h"
 
-#define PURGE_ADDRESSES_MAX 65536
 
 struct peer_rows {
     struct abi_peer_key *keys;
@@ -224,12 +223,43 @@ static int pu_cgroups_sync(struct datapath *dp, size_t *ret_missing)
         changed = true;
         if (id)
             r = pu_cgroup_write(dp, id, i);
-        if (r < 0)
+        if (r < 0) {
+            slot->cgroup_id = 0; /* not there: tried again next time */
             return r;
+        }
     }
     if (ret_missing)
         *ret_missing = missing;
     return changed;
+}
+
+static bool cgroup_wanted(const struct datapath *dp, uint64_t id)
+{
+    uint32_t i;
+
+    for (i = 0; i < dp->pus_end; i++)
+        if (dp->pus[i].used && dp->pus[i].cgroup_id == id)
+            return true;
+    return false;
+}
+
+/* Cgroups that were PUs in an earlier run: the numbers may mean others now. */
+static int purge_cgroups(struct datapath *dp)
+{
+    int fd = bpf_map__fd(dp->skeleton->maps.pu_by_cgroup), r;
+    uint64_t key, kept, *at = NULL;
+
+    while (bpf_map_get_next_key(fd, at, &key) == 0) {
+        if (!cgroup_wanted(dp, key)) {
+            r = map_delete(fd, &key, 1, sizeof(key));
+            if (r < 0)
+                return r;
+            continue;
+        }
+        kept = key;
+        at = &kept;
+    }
+    return 0;
 }
 
 static int pus_place(struct datapath *dp, const struct datapath_pu *pus, size_t n, bool *changed)
@@ -295,29 +325,30 @@ static int pus_write(struct datapath *dp, const struct datapath_pu *pus, size_t 
 }
 
 /*
- * The moment of the switch: one write of `control` puts the other bank in force. Then the cgroups,
- * which only decide whose a socket is.
+ * The moment of the switch: one write of `control` puts the other bank in force and tells every socket
+ * to ask again whose it is. The cgroups come before it: a socket must not be judged in the new bank as
+ * the PU that it was in the old one. Until the write only new sockets ask, and find either.
  */
 static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n, size_t *ret_missing)
 {
-    bool changed = false;
+    bool changed = dp->purge;
     int r;
 
-    dp->control.bank ^= 1;
-    generation_bump(dp, false);
-    r = control_write(dp);
-    if (r < 0) {
-        dp->control.bank ^= 1;
-        return r;
-    }
     r = pus_place(dp, pus, n, &changed);
     if (r == 0)
         r = pu_cgroups_sync(dp, ret_missing);
-    dp->walked_at_ns = 0;
-    if (r < 0 || !(changed || r > 0))
+    changed |= r > 0;
+    if (r >= 0 && dp->purge)
+        r = purge_cgroups(dp);
+    if (r < 0)
         return r;
-    generation_bump(dp, true);
-    return control_write(dp);
+    dp->control.bank ^= 1;
+    generation_bump(dp, changed);
+    r = control_write(dp);
+    if (r < 0)
+        dp->control.bank ^= 1;
+    dp->walked_at_ns = 0;
+    return r;
 }
 
 static bool pus_valid(const struct datapath_pu *pus, size_t n, size_t n_policies)
@@ -417,39 +448,55 @@ int datapath_cgroups_sync(struct datapath *dp)
 static void purge_addresses(struct datapath *dp, uint32_t bank)
 {
     int fd = addresses_fd(dp, bank);
-    struct abi_address_key key, *at = NULL, *stale;
-    size_t n = 0, i;
+    struct abi_address_key key, kept, *at = NULL;
 
-    stale = calloc(PURGE_ADDRESSES_MAX, sizeof(*stale));
-    while (stale && n < PURGE_ADDRESSES_MAX && bpf_map_get_next_key(fd, at, &key) == 0) {
-        at = &key;
-        for (i = 0; i < dp->n_addresses[bank]; i++)
-            if (memcmp(&dp->addresses[bank][i].key, &key, sizeof(key)) == 0)
-                break;
-        if (i == dp->n_addresses[bank])
-            stale[n++] = key;
+    while (bpf_map_get_next_key(fd, at, &key) == 0) {
+        if (!address_known(dp, bank, &key)) {
+            if (bpf_map_delete_elem(fd, &key) < 0)
+                return;
+            continue;
+        }
+        kept = key;
+        at = &kept;
     }
-    if (stale)
-        map_delete(fd, stale, n, sizeof(*stale));
-    free(stale);
+}
+
+static uint32_t key_number(const uint8_t *key, size_t offset, uint32_t mask, bool swap)
+{
+    uint32_t number;
+
+    memcpy(&number, key + offset, sizeof(number));
+    return (swap ? __builtin_bswap32(number) : number) & mask;
+}
+
+/* The highest number in the keys of a map. */
+static uint32_t highest(int fd, size_t offset, uint32_t mask, bool swap)
+{
+    uint8_t key[32], *at = NULL;
+    uint32_t number = 0;
+
+    for (; bpf_map_get_next_key(fd, at, key) == 0; at = key)
+        number = MAX(number, key_number(key, offset, mask, swap));
+    return number;
 }
 
 /*
  * What an earlier run left: its numbers must not be used again, and its entries go once the first
- * policy of this run is in place. The PUs themselves stay as they are until then.
+ * policy of this run is in place. The PUs themselves stay as they are until then. A policy without
+ * rules shows in its PUs only; a class that was written last, in nothing but its entries.
  */
 int pus_adopt(struct datapath *dp)
 {
-    int fd = bpf_map__fd(dp->skeleton->maps.peer_class);
-    struct abi_peer_key key, *at = NULL;
-    __u32 class, version = 0, number = 0;
+    struct abi_pu pu;
+    uint32_t version, number, i;
 
-    while (bpf_map_get_next_key(fd, at, &key) == 0) {
-        version = MAX(version, key.policy);
-        if (bpf_map_lookup_elem(fd, &key, &class) == 0)
-            number = MAX(number, class & ABI_CLASS_NUMBER);
-        at = &key;
-    }
+    version = highest(bpf_map__fd(dp->skeleton->maps.peer_class), 0, UINT32_MAX, false);
+    for (i = 0; i < ABI_PUS_MAX; i++)
+        if (bpf_map_lookup_elem(bpf_map__fd(dp->skeleton->maps.pus), &i, &pu) == 0)
+            version = MAX(version, MAX(pu.policy[0], pu.policy[1]));
+    number = highest(bpf_map__fd(dp->skeleton->maps.verdicts), 0, ABI_CLASS_NUMBER, false);
+    number = MAX(number, highest(bpf_map__fd(dp->skeleton->maps.verdict_ranges),
+                                 offsetof(struct abi_range_key, class_be), ABI_CLASS_NUMBER, true));
     dp->next_version = dp->purge_version = version + 1;
     dp->next_class = dp->purge_class = number + 1;
     dp->purge = true;
@@ -467,13 +514,8 @@ static void purge_map(struct datapath *dp, int fd, size_t key_size, size_t offse
 
     assert(key_size <= sizeof(key));
     while (keys && bpf_map_get_next_key(fd, at, key) == 0) {
-        uint32_t number;
-
         at = key;
-        memcpy(&number, key + offset, sizeof(number));
-        if (swap)
-            number = __builtin_bswap32(number);
-        if ((number & mask) >= bound)
+        if (key_number(key, offset, mask, swap) >= bound)
             continue;
         if (n == size) {
             uint8_t *more = realloc(keys, size * 2 * key_size);
@@ -490,24 +532,6 @@ static void purge_map(struct datapath *dp, int fd, size_t key_size, size_t offse
     free(keys);
 }
 
-static void purge_cgroups(struct datapath *dp)
-{
-    int fd = bpf_map__fd(dp->skeleton->maps.pu_by_cgroup);
-    uint64_t key, *at = NULL, stale[256];
-    size_t n = 0;
-    uint32_t i;
-
-    while (n < ARRAY_SIZE(stale) && bpf_map_get_next_key(fd, at, &key) == 0) {
-        at = &key;
-        for (i = 0; i < dp->pus_end; i++)
-            if (dp->pus[i].used && dp->pus[i].cgroup_id == key)
-                break;
-        if (i == dp->pus_end)
-            stale[n++] = key;
-    }
-    map_delete(fd, stale, n, sizeof(stale[0]));
-}
-
 void purge_stale(struct datapath *dp)
 {
     if (!dp->purge)
@@ -519,6 +543,5 @@ void purge_stale(struct datapath *dp)
               ABI_CLASS_NUMBER, dp->purge_class, false);
     purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdict_ranges), sizeof(struct abi_range_key), 4,
               ABI_CLASS_NUMBER, dp->purge_class, true);
-    purge_cgroups(dp);
     purge_addresses(dp, dp->control.bank ^ 1);
 }

@@ -158,6 +158,8 @@ void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t 
 /* addresses.c */
 int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled, uint32_t bank);
 int addresses_fd(const struct datapath *dp, uint32_t bank);
+/* Did this run write the prefix into the trie of a bank? */
+bool address_known(const struct datapath *dp, uint32_t bank, const struct abi_address_key *key);
 
 /* apply.c */
 int pus_adopt(struct datapath *dp);
