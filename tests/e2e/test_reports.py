@@ -119,7 +119,9 @@ def test_counters_have_help(estate):
 def metrics(enforcer):
     script = ("import urllib.request as r; "
               "print(r.urlopen('http://127.0.0.1:9464/metrics', timeout=3).read().decode())")
-    return enforcer.host.exec("/usr/bin/python3", "-c", script).stdout
+    done = enforcer.host.exec("/usr/bin/python3", "-c", script, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{enforcer.log()[-2000:]}\n{enforcer.status()}"
+    return done.stdout
 
 
 def test_metrics(estate, port):
