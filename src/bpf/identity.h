@@ -62,19 +62,19 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
         if ((void *)(kind + 2) > data_end)
             break;
         len = kind[1];
-        if (len < 2 || at + len > end)
-            break;
         if (*kind == TCP_OPTION_FAST_OPEN)
             found |= FOUND_FAST_OPEN;
         if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end) {
             if (kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
-                if (found & FOUND_ONE || len != ABI_OPTION_LEN)
+                if (found & FOUND_ONE || len != ABI_OPTION_LEN || at + len > end)
                     found |= FOUND_BAD;
                 found |= FOUND_ONE | (at & 0xffff);
             } else if (kind[2] == FAST_OPEN_EXID_HI && kind[3] == FAST_OPEN_EXID_LO) {
                 found |= FOUND_FAST_OPEN; /* its experimental form, which Linux still answers */
             }
         }
+        if (len < 2 || at + len > end)
+            break;
         at += len;
     }
     return found;
