@@ -252,7 +252,8 @@ int daemon_watch_start(struct daemon *daemon)
         r = start_signal(daemon, &daemon->hangup, reload_wanted, SIGHUP);
     if (r < 0)
         return r;
-    uv_timer_start(&daemon->drain_timer, drain_due, DAEMON_DRAIN_MS, DAEMON_DRAIN_MS);
+    /* at once: what the datapath put off at its start is done in its first drain */
+    uv_timer_start(&daemon->drain_timer, drain_due, 0, DAEMON_DRAIN_MS);
     uv_timer_start(&daemon->rescan_timer, rescan_due, DAEMON_RESCAN_MS, DAEMON_RESCAN_MS);
     daemon_report_start(daemon);
     return 0;
