@@ -262,7 +262,7 @@ static __subprog int loopback_self(struct __sk_buff *skb, const struct packet *p
     if (!address_is_loopback(p->remote) && !address_equal(p->remote, p->local))
         return 0;
     if (p->protocol != PROTO_UDP)
-        return 1;
+        return is_icmp(p->protocol); /* the kernel answers; of others the far end is not known */
     __builtin_memset(&tuple, 0, sizeof(tuple));
     if (skb->protocol == bpf_htons(ETHERTYPE_IP)) {
         __builtin_memcpy(&tuple.ipv4.saddr, p->local + 12, 4);

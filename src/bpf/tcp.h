@@ -82,6 +82,8 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
     struct decision d;
     __u8 direction;
 
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+        return socket_exempt(st, c);
     for (direction = ABI_IN; direction <= ABI_OUT; direction++) {
         decision_for(&d, st, p, direction, 0);
         decide(&d);
