@@ -116,6 +116,7 @@ int datapath_reports_drain(struct datapath *dp, datapath_flow_fn *fn, void *cont
         return -ENOMEM;
     listeners_start(dp);
     map_retired_collect(dp, now - RETIRE_AFTER_NS);
+    namespaces_expire(dp);
     while (r == 0 && left) {
         count = DRAIN_BATCH;
         r = bpf_map_lookup_and_delete_batch(fd, first ? NULL : &in, &out, keys, values, &count,

@@ -100,6 +100,7 @@ struct datapath {
     char cgroup_mount[PATH_BYTES];
     char cgroup_path[PATH_BYTES]; /* mount + root */
     char pin_dir[PATH_BYTES];
+    bool links_found; /* an earlier run enforces */
     bool host_enabled, listeners_pending, old_listeners;
     struct bpf_link *links[LINKS_MAX];
 
@@ -183,6 +184,8 @@ bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu);
 /* namespaces.c */
 int namespaces_sync(struct datapath *dp);
 void namespaces_close(struct datapath *dp);
+/* Let go of what was looked up some time ago: a handle keeps a namespace alive. */
+void namespaces_expire(struct datapath *dp);
 
 /* diag.c */
 struct diag_socket {

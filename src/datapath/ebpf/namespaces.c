@@ -31,6 +31,14 @@ void namespaces_close(struct datapath *dp)
     dp->n_netns = 0;
 }
 
+void namespaces_expire(struct datapath *dp)
+{
+    if (!dp->n_netns || now_ns() - dp->walked_at_ns < REFRESH_NS)
+        return;
+    namespaces_close(dp);
+    dp->walked_at_ns = 0;
+}
+
 static bool namespace_has(const struct datapath *dp, uint64_t inode)
 {
     size_t i;

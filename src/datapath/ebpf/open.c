@@ -189,6 +189,8 @@ static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_ME
     if (!dp->skeleton)
         return -errno;
     optional_choose(dp);
+    pin_path(dp, path, "links", NULL);
+    dp->links_found = access(path, F_OK) == 0;
     adoptable = pins_adoptable(dp);
     if (!adoptable) {
         pin_path(dp, path, MAPS_DIR, NULL);
@@ -370,7 +372,8 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, b
         if (!message[0])
             snprintf(message, DATAPATH_MESSAGE_MAX, "cannot attach to %.400s: %s", dp->cgroup_path,
                      error_text(r));
-        if (!adopted && dp->pin_dir[0])
+        /* what an earlier run put in force stays, also when its maps cannot be adopted */
+        if (!adopted && dp->pin_dir[0] && !dp->links_found)
             datapath_detach(dp);
         datapath_free(&dp);
         return r;
