@@ -2,9 +2,9 @@
 
 /*
  * The kernel looks an address up once. Its entry holds the address class of the external networks,
- * whether identity is added towards it, whether it is excluded, whether a known enforcer has it: the
- * longest prefix of each list, joined here. Sorted prefixes nest, so a stack of the enclosing ones
- * gives what an entry inherits.
+ * whether identity is added towards it, whether it is excluded, whether a known enforcer has it:
+ * the longest prefix of each list, joined here. Sorted prefixes nest, so a stack of the enclosing
+ * ones gives what an entry inherits.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -72,8 +72,7 @@ static bool prefix_encloses(const struct ip_prefix *outer, const struct ip_prefi
 
     if (outer->len > inner->len || memcmp(outer->addr.bytes, inner->addr.bytes, bytes) != 0)
         return false;
-    return bits == 0 ||
-           ((outer->addr.bytes[bytes] ^ inner->addr.bytes[bytes]) >> (8 - bits)) == 0;
+    return bits == 0 || ((outer->addr.bytes[bytes] ^ inner->addr.bytes[bytes]) >> (8 - bits)) == 0;
 }
 
 static void mark_apply(struct abi_address *value, const struct mark *mark)
@@ -187,7 +186,8 @@ bool address_known(const struct datapath *dp, uint32_t bank, const struct abi_ad
 }
 
 /* Write what is new or other, then remove what is gone: both lists are sorted. */
-static int items_write(struct datapath *dp, const struct address_item *items, size_t n, uint32_t bank)
+static int items_write(struct datapath *dp, const struct address_item *items, size_t n,
+                       uint32_t bank)
 {
     const struct address_item *old = dp->addresses[bank];
     size_t n_old = dp->n_addresses[bank], i = 0, j = 0;
@@ -222,7 +222,8 @@ static int items_write(struct datapath *dp, const struct address_item *items, si
 int addresses_sync(struct datapath *dp, const struct policy_compiled *compiled, uint32_t bank)
 {
     struct marks marks = {0};
-    _cleanup_free_ struct address_item *items = NULL;
+    _cleanup_free_
+    struct address_item *items = NULL;
     size_t n = 0;
     int r;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The switch from one policy to the next. Everything new is written under numbers that nothing refers
- * to yet, and into the bank that is not in force; one write of `control` switches the bank and the
- * generation for all PUs and addresses together, so that every socket is judged again at its next
- * packet. What is old goes a second later, when no program can still be in the middle of it.
+ * The switch from one policy to the next. Everything new is written under numbers that nothing
+ * refers to yet, and into the bank that is not in force; one write of `control` switches the bank
+ * and the generation for all PUs and addresses together, so that every socket is judged again at
+ * its next packet. What is old goes a second later, when no program can still be in the middle of
+ * it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,6 @@
 #include "internal.h"
 
 #include "bulkhead.skel.h"
-
 
 struct peer_rows {
     struct abi_peer_key *keys;
@@ -57,13 +57,15 @@ static int rows_of_policy(const struct policy_compiled_policy *policy, uint32_t 
     return 0;
 }
 
-/* What a version means: its peers and their classes, its defaults, the names behind its rule numbers. */
+/* What a version means: its peers and their classes, its defaults, the names behind its rule
+ * numbers. */
 static int policy_digest(const struct policy_compiled_policy *policy, const struct peer_rows *rows,
                          uint8_t ret[SHA256_BYTES])
 {
     size_t keys = rows->n * sizeof(*rows->keys), classes = rows->n * sizeof(*rows->classes);
     size_t len = keys + classes + 34;
-    _cleanup_free_ uint8_t *text = calloc(1, len);
+    _cleanup_free_
+    uint8_t *text = calloc(1, len);
 
     if (!text)
         return -ENOMEM;
@@ -127,7 +129,8 @@ static void versions_retire(struct datapath *dp, const struct policy_version *ke
     for (i = 0; i < dp->n_versions; i++) {
         if (version_find(kept, n_kept, dp->versions[i].digest))
             continue;
-        if (rows_of_policy(&dp->compiled->policies[i], dp->versions[i].version, dp->classes, &rows) < 0)
+        if (rows_of_policy(&dp->compiled->policies[i], dp->versions[i].version, dp->classes,
+                           &rows) < 0)
             continue; /* the entries stay until the next start; nothing refers to them */
         map_retire(dp, bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
                    sizeof(*rows.keys));
@@ -264,7 +267,8 @@ static int purge_cgroups(struct datapath *dp)
 
 static int pus_place(struct datapath *dp, const struct datapath_pu *pus, size_t n, bool *changed)
 {
-    _cleanup_free_ bool *wanted = calloc(ABI_PUS_MAX, sizeof(*wanted));
+    _cleanup_free_
+    bool *wanted = calloc(ABI_PUS_MAX, sizeof(*wanted));
     uint32_t host = ABI_PU_NONE, index;
     size_t i;
     int r;
@@ -318,18 +322,20 @@ static int pus_write(struct datapath *dp, const struct datapath_pu *pus, size_t 
             defaults[1] = (uint8_t)policy->defaults[1];
             reset = policy->reject_reset;
         }
-        r = pu_value_write(dp, &pus[i], bank, versions ? versions[pus[i].policy].version : 0, defaults,
-                           reset);
+        r = pu_value_write(dp, &pus[i], bank, versions ? versions[pus[i].policy].version : 0,
+                           defaults, reset);
     }
     return r;
 }
 
 /*
- * The moment of the switch: one write of `control` puts the other bank in force and tells every socket
- * to ask again whose it is. The cgroups come before it: a socket must not be judged in the new bank as
- * the PU that it was in the old one. Until the write only new sockets ask, and find either.
+ * The moment of the switch: one write of `control` puts the other bank in force and tells every
+ * socket to ask again whose it is. The cgroups come before it: a socket must not be judged in the
+ * new bank as the PU that it was in the old one. Until the write only new sockets ask, and find
+ * either.
  */
-static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n, size_t *ret_missing)
+static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_t n,
+                       size_t *ret_missing)
 {
     bool changed = dp->purge;
     int r;
@@ -381,8 +387,10 @@ static void compiled_replace(struct datapath *dp, const struct policy_compiled *
 int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
                    const struct datapath_pu *pus, size_t n_pus, size_t *ret_missing)
 {
-    _cleanup_free_ struct class_entry *classes = NULL;
-    _cleanup_free_ struct policy_version *versions = NULL;
+    _cleanup_free_
+    struct class_entry *classes = NULL;
+    _cleanup_free_
+    struct policy_version *versions = NULL;
     uint32_t next = dp->control.bank ^ 1;
     size_t i;
     int r;
@@ -411,8 +419,8 @@ int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
     return 0;
 }
 
-int datapath_set_fallback(struct datapath *dp, enum model_action action, const struct datapath_pu *pus,
-                          size_t n_pus)
+int datapath_set_fallback(struct datapath *dp, enum model_action action,
+                          const struct datapath_pu *pus, size_t n_pus)
 {
     uint32_t next = dp->control.bank ^ 1;
     int r;
@@ -537,8 +545,8 @@ void purge_stale(struct datapath *dp)
     if (!dp->purge)
         return;
     dp->purge = false;
-    purge_map(dp, bpf_map__fd(dp->skeleton->maps.peer_class), sizeof(struct abi_peer_key), 0, UINT32_MAX,
-              dp->purge_version, false);
+    purge_map(dp, bpf_map__fd(dp->skeleton->maps.peer_class), sizeof(struct abi_peer_key), 0,
+              UINT32_MAX, dp->purge_version, false);
     purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdicts), sizeof(struct abi_verdict_key), 0,
               ABI_CLASS_NUMBER, dp->purge_class, false);
     purge_map(dp, bpf_map__fd(dp->skeleton->maps.verdict_ranges), sizeof(struct abi_range_key), 4,

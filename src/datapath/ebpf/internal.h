@@ -55,7 +55,7 @@ struct policy_version {
 
 struct pu_slot {
     bool used, host;
-    char *cgroup; /* absolute below the mount */
+    char *cgroup;       /* absolute below the mount */
     uint64_t cgroup_id; /* 0: not there */
     uint32_t identity;
     size_t policy;
@@ -143,7 +143,8 @@ struct datapath {
 uint64_t now_ns(void);
 
 /* maps.c */
-int map_write(int fd, const void *keys, const void *values, size_t n, size_t key_size, size_t value_size);
+int map_write(int fd, const void *keys, const void *values, size_t n, size_t key_size,
+              size_t value_size);
 int map_delete(int fd, const void *keys, size_t n, size_t key_size);
 /* Delete later, when no program can still be using what led to these keys. Takes nothing over. */
 int map_retire(struct datapath *dp, int fd, const void *keys, size_t n, size_t key_size);
@@ -202,7 +203,8 @@ int diag_open(void);
 int diag_dump(int diag_fd, uint8_t family, uint8_t protocol, uint32_t states, int storage_map_fd,
               diag_fn *fn, void *context);
 int diag_destroy(int diag_fd, const struct diag_socket *socket);
-/* 0: a socket with this cookie receives what comes for these ends; -ENOENT, -ESTALE: another or none. */
+/* 0: a socket with this cookie receives what comes for these ends; -ENOENT, -ESTALE: another or
+ * none. */
 int diag_has(int diag_fd, const struct diag_socket *socket);
 
 /* listeners.c */

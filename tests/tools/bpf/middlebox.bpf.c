@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 
 /*
  * A router's interface that misbehaves as some middleboxes do. One tc egress program per interface,
