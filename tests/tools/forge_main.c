@@ -104,7 +104,7 @@ static int receive(struct forge *forge, uint8_t wanted, struct packet_segment *r
     for (int64_t left = forge->timeout_ms; left > 0; left = until - now_ms()) {
         struct pollfd item = {.fd = forge->capture, .events = POLLIN};
         struct packet_segment got;
-        struct sockaddr_ll from;
+        struct sockaddr_ll from = {0};
         socklen_t from_len = sizeof(from);
         ssize_t n;
 

@@ -65,6 +65,7 @@ static size_t ip_header_put(uint8_t *packet, const uint8_t from[16], const uint8
 {
     struct ip6_hdr v6 = {0};
     struct ip ip = {0};
+    uint16_t sum_be;
 
     if (v4) {
         ip.ip_v = 4;
@@ -74,8 +75,9 @@ static size_t ip_header_put(uint8_t *packet, const uint8_t from[16], const uint8
         ip.ip_p = protocol;
         memcpy(&ip.ip_src, from + 12, 4);
         memcpy(&ip.ip_dst, to + 12, 4);
-        ip.ip_sum = sum_end_be(sum_add(0, &ip, sizeof(ip)));
         memcpy(packet, &ip, sizeof(ip));
+        sum_be = sum_end_be(sum_add(0, packet, sizeof(ip)));
+        memcpy(packet + offsetof(struct ip, ip_sum), &sum_be, sizeof(sum_be));
         return sizeof(ip);
     }
     v6.ip6_flow = htonl(6U << 28);
