@@ -54,16 +54,22 @@ static void home_find(struct fixture *f)
 
 int fixture_setup(struct fixture *f)
 {
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    loopback_up();
+    return fixture_setup_at(f, "");
+}
+
+int fixture_setup_at(struct fixture *f, const char *name)
+{
     uint8_t public[32];
     char path[1100];
     int i;
 
     memset(f, 0, sizeof(*f));
-    assert_int_equal(unshare(CLONE_NEWNET), 0);
-    loopback_up();
     assert_int_equal(cgroup_mount_find(f->mount), 0);
     home_find(f);
-    snprintf(f->root, sizeof(f->root), "/bulkhead-bpf-%d", getpid());
+    snprintf(f->root, sizeof(f->root), "/bulkhead-bpf-%d%s", getpid(), name);
     for (i = 0; i < FIXTURE_UNITS; i++) {
         snprintf(path, sizeof(path), "%s%s%s", f->mount, f->root, units[i]);
         assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);

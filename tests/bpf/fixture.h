@@ -31,6 +31,8 @@ enum { FIXTURE_HOST = 0, FIXTURE_WEB = 1, FIXTURE_DB = 2, FIXTURE_UNITS = 3 };
 #define FIXTURE_ENFORCER 7u
 
 int fixture_setup(struct fixture *f);
+/* A second host in the network namespace of the first, its cgroups under another name. */
+int fixture_setup_at(struct fixture *f, const char *name);
 /* @param excluded_network  NULL, or excludedNetworks with commas between them */
 int fixture_open(struct fixture *f, const char *excluded_network);
 /* Resolve, compile and apply; 0 or negative. */

@@ -56,12 +56,21 @@ static int attach_one(struct datapath *dp, int ifindex, enum bpf_tc_attach_point
     return bpf_tc_attach(&hook, &opts);
 }
 
-static bool attached(int ifindex, enum bpf_tc_attach_point point)
+/* Id of the program that is there; 0: none. */
+static uint32_t attached(int ifindex, enum bpf_tc_attach_point point)
 {
     DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
     DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
 
-    return bpf_tc_query(&hook, &opts) == 0;
+    return bpf_tc_query(&hook, &opts) == 0 ? opts.prog_id : 0;
+}
+
+static uint32_t program_id(const struct datapath *dp, enum bpf_tc_attach_point point)
+{
+    struct bpf_prog_info info = {0};
+    __u32 len = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(program_fd(dp, point), &info, &len) == 0 ? info.id : 0;
 }
 
 static void detach_one(int ifindex, enum bpf_tc_attach_point point)
@@ -102,6 +111,7 @@ static int excluded_ifaces_write(struct datapath *dp)
 int tc_sync(struct datapath *dp)
 {
     struct if_nameindex *list, *i;
+    uint32_t ours[ARRAY_SIZE(points)];
     libbpf_print_fn_t print;
     size_t p;
     int r, result;
@@ -110,15 +120,18 @@ int tc_sync(struct datapath *dp)
     list = if_nameindex();
     if (!list)
         return -errno;
+    for (p = 0; p < ARRAY_SIZE(points); p++)
+        ours[p] = program_id(dp, points[p]);
     print = libbpf_set_print(quiet);
     for (i = list; i->if_index; i++) {
         for (p = 0; p < ARRAY_SIZE(points); p++) {
             bool wanted = dp->host_enabled && !excluded(dp, i->if_name);
-            bool there = attached((int)i->if_index, points[p]);
+            uint32_t there = attached((int)i->if_index, points[p]);
 
             if (there && !wanted)
                 detach_one((int)i->if_index, points[p]);
-            if (!wanted || there)
+            /* one of an earlier run may use maps of an earlier layout: ours takes its place */
+            if (!wanted || (there && there == ours[p]))
                 continue;
             r = attach_one(dp, (int)i->if_index, points[p]);
             if (r < 0 && result == 0)
@@ -162,8 +175,8 @@ int tc_programs(struct datapath *dp, struct datapath_program *list, size_t max, 
             if (excluded(dp, i->if_name))
                 continue;
             snprintf(names[*n], sizeof(names[0]), "tc/%s %s", p ? "egress" : "ingress", i->if_name);
-            list[*n] = (struct datapath_program){.hook = names[*n],
-                                                 .attached = attached((int)i->if_index, points[p])};
+            list[*n] = (struct datapath_program){
+                .hook = names[*n], .attached = attached((int)i->if_index, points[p]) != 0};
             (*n)++;
         }
     }
