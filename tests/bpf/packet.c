@@ -131,3 +131,18 @@ void packet_error(struct packet *p, uint8_t type, uint8_t code, const struct pac
     memcpy(icmp + 8, quoted->bytes + PACKET_LINK, n);
     packet_end(p, p->v6 ? PROTOCOL_ICMP_V6 : PROTOCOL_ICMP_V4, icmp, 8 + n);
 }
+
+void packet_tcp_checksum(struct packet *p)
+{
+    const size_t at = PACKET_LINK + 20;
+    uint32_t sum = (uint32_t)(6 + p->len - at);
+    size_t i;
+
+    assert(!p->v6 && p->bytes[PACKET_LINK] == 0x45 && (p->len - at) % 2 == 0);
+    put16_at(p, at + 16, 0);
+    for (i = at - 8; i < p->len; i += 2) /* from the addresses on */
+        sum += (uint32_t)p->bytes[i] << 8 | p->bytes[i + 1];
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    put16_at(p, at + 16, ~sum & 0xffff);
+}

@@ -43,3 +43,5 @@ void packet_icmp(struct packet *p, uint8_t type, uint8_t code, uint16_t id);
 void packet_tcp(struct packet *p, uint16_t from, uint16_t to, uint8_t flags, uint32_t seq);
 /* An ICMP error that quotes `quoted` (both of one family). */
 void packet_error(struct packet *p, uint8_t type, uint8_t code, const struct packet *quoted);
+/* IPv4 without options: what a real stack wants to see. */
+void packet_tcp_checksum(struct packet *p);

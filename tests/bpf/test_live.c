@@ -256,6 +256,64 @@ static void test_data_races_the_handshake(void **state)
     assert_int_equal(fixture_counter(&fixture, "mac_mismatch"), 0);
 }
 
+static int connect_slowly(void *argument)
+{
+    struct tcp_endpoint *e = argument;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(e->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                       from = {.sin_family = AF_INET,
+                               .sin_port = htons(40001),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), problem = 0;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    socklen_t len = sizeof(problem);
+
+    if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno != EINPROGRESS)
+        return errno;
+    if (write(e->ready[1], "c", 1) != 1)
+        return 250;
+    poll(&p, 1, 700);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len);
+    return problem;
+}
+
+/* Anybody can send a SYN-ACK; only one that acknowledges our SYN says anything about the
+ * connection. */
+static void test_forged_answer(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct tcp_endpoint e = {.family = AF_INET, .port = PORT, .hold = {-1, -1}};
+    struct packet p;
+    pid_t s, c;
+    int raw, i;
+
+    (void)state;
+    assert_int_equal(fixture_open(&fixture, NULL), 0);
+    /* the host's side drops the SYN in silence */
+    assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
+    assert_int_equal(pipe(e.ready), 0);
+    s = fixture_fork(&fixture, FIXTURE_HOST, tcp_server, &e);
+    tcp_expect_byte(e.ready[0]);
+    c = fixture_fork(&fixture, FIXTURE_WEB, connect_slowly, &e);
+    tcp_expect_byte(e.ready[0]);
+    raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+    packet_begin(&p, "127.0.0.1", "127.0.0.1");
+    packet_tcp(&p, PORT, 40001, TCP_FLAG_SYN | TCP_FLAG_ACK, 1);
+    packet_tcp_checksum(&p);
+    for (i = 0; i < 50; i++) {
+        assert_true(sendto(raw, p.bytes + PACKET_LINK, p.len - PACKET_LINK, 0,
+                           (struct sockaddr *)&to, sizeof(to)) > 0);
+        fixture_events(&fixture);
+        usleep(2000);
+    }
+    close(raw);
+    assert_int_equal(fixture_wait(c), 0);
+    kill(s, SIGKILL);
+    fixture_wait(s);
+}
+
 static void ignore_socket(const struct datapath_socket *socket, void *context)
 {
     (void)socket;
@@ -320,9 +378,14 @@ static void test_a_failed_start_changes_nothing(void **state)
     assert_int_not_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
     snprintf(path, sizeof(path), "%s/maps-v%u", fixture.datapath->pin_dir, ABI_VERSION);
     snprintf(away, sizeof(away), "%s/maps-v999", fixture.datapath->pin_dir);
+    datapath_free(&fixture.datapath);
     assert_int_equal(rename(path, away), 0);
     assert_int_equal(fixture_run(&fixture, FIXTURE_HOST, open_with_few_descriptors, &fixture), 0);
     assert_int_not_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+    rmdir(path);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(fixture_open(&fixture, NULL), 0);
+    assert_true(fixture.adopted);
 }
 
 static int setup(void **state)
@@ -345,6 +408,7 @@ int main(void)
         cmocka_unit_test_teardown(test_excluded_is_left_alone, done),
         cmocka_unit_test_teardown(test_other_protocols_on_loopback, done),
         cmocka_unit_test_teardown(test_data_races_the_handshake, done),
+        cmocka_unit_test_teardown(test_forged_answer, done),
         cmocka_unit_test_teardown(test_namespaces_are_let_go, done),
         cmocka_unit_test_teardown(test_a_failed_start_changes_nothing, done),
     };
