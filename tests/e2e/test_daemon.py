@@ -212,11 +212,16 @@ def test_second_daemon_is_refused(estate):
 def test_second_daemon_with_another_socket_is_refused(estate):
     """The kernel's objects are what there can only be one owner of."""
     enforcer = estate.enforcer("a")
-    state = enforcer.directory / "state2"
-    second = enforcer.host.exec(enforcer.binary, "run", "--config", enforcer.config_file,
-                                "--state", state, "--socket", enforcer.directory / "second.sock",
+    config = enforcer.directory / "second.yaml"
+    config.write_text(json.dumps({**enforcer.config, "metrics": ""}), "utf-8")
+    before = enforcer.programs()
+    second = enforcer.host.exec(enforcer.binary, "run", "--config", config,
+                                "--state", enforcer.directory / "state2",
+                                "--socket", enforcer.directory / "second.sock",
                                 check=False, timeout=15)
-    assert second.returncode not in (0, -9) and second.stderr
+    assert second.returncode == 1
+    assert "enforces cgroupRoot" in second.stderr and enforcer.config["cgroupRoot"] in second.stderr
+    assert enforcer.programs() == before and all(before.values()), "nothing of the first is gone"
 
 
 def test_peer_file_that_comes_later(estate, ip, port):

@@ -17,6 +17,7 @@
  * tc.c        | programs on interfaces
  * cgroups.c   | cgroup paths and ids, PU of a cgroup
  * namespaces.c| network namespaces that have processes of this host
+ * root.c      | the enforced cgroup: one daemon has it, while it is there
  * diag.c      | sock_diag: dump and destroy sockets
  * listeners.c | listeners older than the Enforcer
  * live.c      | netstat, judging live connections
@@ -181,6 +182,10 @@ int cgroup_mount_find(char path[PATH_BYTES]);
 uint64_t cgroup_id_of(const char *path);
 int cgroups_walk(struct datapath *dp);
 bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu);
+
+/* root.c */
+/* Open the enforced cgroup for this daemon alone. @return 0; -EBUSY with the mend in `message` */
+int root_take(struct datapath *dp, char message[DATAPATH_MESSAGE_MAX]);
 
 /* namespaces.c */
 int namespaces_sync(struct datapath *dp);

@@ -323,11 +323,10 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
 
     if (r == 0)
         r = paths_find(dp, config);
+    if (r == 0)
+        r = root_take(dp, message);
     if (r < 0)
         return r;
-    dp->cgroup_fd = open(dp->cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dp->cgroup_fd < 0)
-        return -errno;
     resets_open(&dp->resets); /* before the hooks see sockets being made */
     r = load(dp, ret_adopted, message);
     if (r == 0)
