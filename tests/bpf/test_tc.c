@@ -105,21 +105,18 @@ static void test_what_no_socket_judges(void **state)
     assert_true(fixture_flows_n >= 8);
 }
 
-/* A socket of another type than TCP and UDP judges for itself. */
-static void test_protocols_with_sockets(void **state)
+/* The reply to what a unit asked passes, though the host itself asked nothing. */
+static void test_replies_to_units(void **state)
 {
-    int fd;
-
     (void)state;
     begin();
-    assert_int_equal(bare(OTHER, ME, 253), DROP);
+    assert_int_equal(icmp(INGRESS, GOOD, ME, 0), DROP);
     fixture_enter(&fixture, FIXTURE_WEB);
-    fd = socket(AF_INET, SOCK_RAW, 253);
+    assert_int_equal(icmp("bulkhead_egress", ME, GOOD, 8), 1);
     fixture_enter(&fixture, FIXTURE_HOME);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(bare(OTHER, ME, 253), PASS);
-    assert_int_equal(bare(OTHER, ME, 252), DROP);
+    assert_int_equal(icmp(INGRESS, GOOD, ME, 0), PASS);
+    assert_int_equal(icmp(INGRESS, GOOD, ME, 14), DROP);
+    assert_int_equal(icmp(INGRESS, OTHER, ME, 0), DROP);
 }
 
 static int tcp_fragment(const char *from, const char *to, uint16_t offset, bool more, uint8_t flags,
@@ -329,7 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_no_socket_judges),
-        cmocka_unit_test(test_protocols_with_sockets),
+        cmocka_unit_test(test_replies_to_units),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_endless_extensions),
         cmocka_unit_test(test_errors_of_a_units_flow),
