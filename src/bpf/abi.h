@@ -232,7 +232,7 @@ struct abi_socket {
 struct abi_flow_key {
     __u8 local[16], remote[16];
     __u16 local_port, remote_port; /* ICMP echo: both the identifier; others 0 */
-    __u32 pu;                      /* UDP; ABI_PU_NONE for every other protocol */
+    __u32 pu;                      /* ABI_PU_NONE: a reply is on its way to some unit */
     __u8 protocol;
     __u8 icmp_type, icmp_code; /* ICMP: of the query, also for its reply */
     __u8 opener;               /* ICMP: enum abi_direction of the query */

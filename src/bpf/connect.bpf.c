@@ -86,7 +86,7 @@ static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remot
     d.port = port;
     decide(&d);
     if (d.action == ABI_ALLOW || (target && identity_could_help(&d))) {
-        st->judged = c->generation;
+        st->judged = d.generation;
         return PASS;
     }
     if (target && listener_may_be_self(ctx, remote, port, st->pu)) {

@@ -44,7 +44,7 @@ static __always_inline void flow_key_fill(struct abi_flow_key *key, const struct
     address_copy(key->remote, p->remote);
     key->local_port = p->local_port;
     key->remote_port = p->remote_port;
-    key->pu = p->protocol == PROTO_UDP ? pu : ABI_PU_NONE;
+    key->pu = pu;
     key->protocol = p->protocol;
     key->icmp_type = key->icmp_code = key->opener = 0;
     if (is_icmp(p->protocol))
@@ -80,25 +80,49 @@ static __subprog int flow_known(const struct packet *p, const struct abi_control
             bpf_map_delete_elem(&flows, key);
             return -1;
         }
-        flow->generation = c->generation;
+        flow->generation = d->generation;
     }
     if (now - flow->seen_ns > FLOW_TOUCH_NS)
         flow->seen_ns = now;
     return 1;
 }
 
-static __subprog int flow_remember(const struct abi_flow_key *key, const struct abi_control *c,
-                                   __u8 direction)
+static __subprog int flow_remember(const struct abi_flow_key *key, __u32 generation, __u8 direction)
 {
     struct abi_flow flow;
 
     flow.seen_ns = bpf_ktime_get_ns();
-    flow.generation = c->generation;
+    flow.generation = generation;
     flow.direction = direction;
     flow.pad[0] = flow.pad[1] = flow.pad[2] = 0;
     if (bpf_map_update_elem(&flows, key, &flow, BPF_ANY) < 0)
         count(ABI_COUNTER_TABLE_FULL);
     return 0;
+}
+
+/*
+ * Whose flow it is cannot be told on an interface. So what a unit sends over a protocol that is
+ * judged there, too, leaves a second entry of nobody's: it lets the reply as far as the socket,
+ * where the unit's own entry decides.
+ */
+static __always_inline void flow_in_transit(struct abi_flow_key *key, const struct packet *p,
+                                            __u8 direction)
+{
+    if (p->protocol == PROTO_UDP || direction != ABI_OUT)
+        return;
+    key->pu = ABI_PU_NONE;
+    flow_remember(key, 0, direction);
+}
+
+/* On an interface: the reply to something that a unit of this host sent. */
+static __subprog int flow_is_reply(const struct packet *p)
+{
+    struct abi_flow_key key;
+    struct abi_flow *flow;
+
+    flow_key_fill(&key, p, ABI_PU_NONE, ABI_IN);
+    flow = bpf_map_lookup_elem(&flows, &key);
+    return flow && bpf_ktime_get_ns() - flow->seen_ns <= FLOW_IDLE_NS;
 }
 
 /* `self`: the other end is known to be the same PU. */
@@ -111,8 +135,11 @@ static __subprog int datagram_judge(const struct packet *p, const struct abi_con
 
     flow_key_fill(&key, p, d->pu, direction);
     known = flow_known(p, c, &key, d);
-    if (known > 0)
+    if (known > 0) {
+        if (!is_icmp(p->protocol) || key.opener == direction)
+            flow_in_transit(&key, p, direction);
         return PASS;
+    }
     if (known == 0) {
         d->direction = direction;
         d->port = datagram_port(p, direction);
@@ -128,8 +155,10 @@ static __subprog int datagram_judge(const struct packet *p, const struct abi_con
         return DROP;
     }
     /* a reply that a rule lets in without its query must not let the query out */
-    if (!is_icmp(p->protocol) || key.opener == direction)
-        flow_remember(&key, c, direction);
+    if (!is_icmp(p->protocol) || key.opener == direction) {
+        flow_remember(&key, d->generation, direction);
+        flow_in_transit(&key, p, direction);
+    }
     count(ABI_COUNTER_DATAGRAM_ACCEPTED);
     report_accept(p, d, 0, ABI_REASON_NONE);
     return PASS;
@@ -161,8 +190,7 @@ static __subprog __u32 pu_of_udp(struct __sk_buff *skb, struct bpf_sock_tuple *t
 
 /*
  * An ICMP error belongs to a flow that exists: then it passes (path MTU). The packet it quotes is
- * one that we sent, so its source is the local side. `pu` may be ABI_PU_NONE: whoever has the
- * socket.
+ * one that we sent, so its source is the local side.
  */
 static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p)
 {
@@ -222,23 +250,7 @@ static __subprog int icmp_related(struct __sk_buff *skb, const struct packet *p)
     key.protocol = protocol;
     key.pu = ABI_PU_NONE;
     if (protocol == PROTO_UDP) {
-        struct abi_socket *st;
-
-        if (v6) {
-            tuple.ipv6.dport = ports.source_port;
-            tuple.ipv6.sport = ports.destination_port;
-            sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-        } else {
-            tuple.ipv4.dport = ports.source_port;
-            tuple.ipv4.sport = ports.destination_port;
-            sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-        }
-        if (!sk)
-            return 0;
-        st = bpf_sk_storage_get(&sockets, sk, 0, 0);
-        if (st)
-            key.pu = st->pu;
-        bpf_sk_release(sk);
+        key.pu = pu_of_udp(skb, &tuple, v6);
         key.local_port = bpf_ntohs(ports.source_port);
         key.remote_port = bpf_ntohs(ports.destination_port);
     } else if (is_icmp(protocol)) {

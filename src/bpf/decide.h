@@ -15,6 +15,7 @@ struct decision {
     /* out */
     __u8 action, observed, no_log, address_rejects;
     __u32 policy, rule, observed_rule;
+    __u32 generation; /* that the policy asked is of, or an older one: never a newer */
 };
 
 /* The longest prefix of (protocol, port) in a class. */
@@ -184,6 +185,7 @@ static __subprog int decide(struct decision *d)
     struct abi_pu *pu;
     __u64 answer;
 
+    d->generation = c ? *(volatile __u32 *)&c->generation : 0;
     d->action = ABI_REJECT;
     d->observed = ABI_NONE;
     d->no_log = d->address_rejects = 0;

@@ -60,7 +60,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
             return DROP;
         }
     }
-    if (st->judged == c->generation && !(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES))
+    if (st->judged == c->generation && !(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES) && !p->payload)
         return PASS; /* connect() has done it */
     packet_address(skb, c, p);
     if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
@@ -74,7 +74,15 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
         socket_remember(st, &d);
         return refuse(p, &d, 0, ABI_REASON_POLICY, bpf_get_socket_cookie(skb));
     }
-    st->judged = c->generation;
+    if (d.action == ABI_REJECT && p->payload) {
+        /* Fast Open: nothing may leave for a peer that has proven nothing. The stack sends a plain
+         * SYN at once (net/ipv4/tcp_output.c: tcp_send_syn_data). */
+        if (st->syns)
+            st->syns--;
+        count(ABI_COUNTER_SYN_DATA);
+        return DROP;
+    }
+    st->judged = d.generation;
     return PASS;
 }
 

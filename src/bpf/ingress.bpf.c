@@ -38,7 +38,7 @@ static __always_inline void pending_fill(struct pending *pd, const struct packet
     pd->remote_port = p->remote_port;
     pd->local_port = p->local_port;
     pd->kind = kind;
-    pd->judged = c->generation;
+    pd->judged = d->generation;
     pd->policy = d->policy;
     pd->rule = d->rule;
     pd->observed_rule = d->observed_rule;
@@ -281,8 +281,8 @@ static __always_inline int unverified_packet(struct __sk_buff *skb, const struct
     st->observed = pd->observed;
     st->address_class = pd->address_class;
     st->flags |= ABI_SOCKET_CONFIRMED | (pd->no_log ? ABI_SOCKET_NO_LOG : 0);
-    st->judged = c->generation;
-    st->generation = c->generation;
+    st->judged = pd->judged;
+    st->generation = pd->judged;
     return PASS;
 }
 
@@ -316,7 +316,7 @@ static __subprog int opener_accept(const struct packet *p, struct abi_socket *st
     st->direction = ABI_OUT;
     st->started_ns = bpf_ktime_get_ns();
     socket_remember(st, d);
-    st->judged = c->generation;
+    st->judged = d->generation;
     count(ABI_COUNTER_CONNECTIONS_ACCEPTED);
     return PASS;
 }
@@ -343,7 +343,7 @@ static __subprog int opener_by_address(struct __sk_buff *skb, const struct packe
         return opener_refuse(skb, p, st, &d, 0);
     opener_accept(p, st, &d, c);
     st->flags |= ABI_SOCKET_CONFIRMED;
-    st->generation = c->generation;
+    st->generation = d.generation;
     report_accept(p, &d, 0, reason);
     return PASS;
 }

@@ -92,8 +92,6 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     struct decision d;
     struct packet p;
     int parsed = parse(skb, &p, 1);
-    __u32 protocol;
-    __u8 *raw;
 
     if (parsed == PARSE_NOT_IP)
         return TC_PASS;
@@ -111,9 +109,7 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     if (p.later_fragment || p.protocol == PROTO_TCP || p.protocol == PROTO_UDP ||
         always_allowed(&p))
         return TC_PASS;
-    protocol = p.protocol;
-    raw = bpf_map_lookup_elem(&raw_protocols, &protocol);
-    if (raw && *raw && p.protocol != PROTO_ICMP && p.protocol != PROTO_ICMP6)
+    if (flow_is_reply(&p))
         return TC_PASS;
     if (interface_excluded(c, skb->ifindex) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))

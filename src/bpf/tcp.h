@@ -92,8 +92,8 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
             return connection_revoke(skb, st, p, &d);
         }
     }
-    st->judged = c->generation;
-    st->generation = c->generation;
+    st->judged = d.generation;
+    st->generation = d.generation;
     return PASS;
 }
 
@@ -115,7 +115,7 @@ static __subprog int connection_rejudge(struct __sk_buff *skb, struct abi_socket
     if (d.action != ABI_ALLOW)
         return connection_revoke(skb, st, p, &d);
     socket_remember(st, &d);
-    st->judged = c->generation;
+    st->judged = d.generation;
     return PASS;
 }
 
@@ -141,6 +141,6 @@ static __always_inline int connection_packet(struct __sk_buff *skb, struct abi_s
     if (ingress && !(p->tcp_flags & TCP_SYN))
         st->flags |= ABI_SOCKET_CONFIRMED;
     if (st->flags & ABI_SOCKET_CONFIRMED)
-        st->generation = c->generation;
+        st->generation = st->judged;
     return PASS;
 }

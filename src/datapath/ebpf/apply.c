@@ -349,10 +349,15 @@ static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_
     if (r < 0)
         return r;
     dp->control.bank ^= 1;
-    generation_bump(dp, changed);
     r = control_write(dp);
-    if (r < 0)
+    if (r < 0) {
         dp->control.bank ^= 1;
+    } else {
+        /* a write of its own: what a program asked of the old bank can then only be stamped with
+         * the old generation, and is asked again */
+        generation_bump(dp, changed);
+        r = control_write(dp);
+    }
     dp->walked_at_ns = 0;
     return r;
 }

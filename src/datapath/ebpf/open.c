@@ -31,7 +31,6 @@ static const struct {
     {"bulkhead_sockops", "sock_ops", false},
     {"bulkhead_connect4", "cgroup/connect4", false},
     {"bulkhead_connect6", "cgroup/connect6", false},
-    {"bulkhead_create", "cgroup/sock_create", false},
     {"bulkhead_bind4", "cgroup/post_bind4", true},
     {"bulkhead_bind6", "cgroup/post_bind6", true},
 };
@@ -273,24 +272,6 @@ static void old_layouts_remove(const struct datapath *dp)
         closedir(dir);
 }
 
-/* Raw sockets that are there already: their protocols belong to their own PUs (proc(5) net/raw). */
-static void raw_protocols_read(struct datapath *dp, const char *file)
-{
-    int fd = bpf_map__fd(dp->skeleton->maps.raw_protocols);
-    FILE *f = fopen(file, "re");
-    char line[512];
-    unsigned protocol;
-    uint8_t one = 1;
-
-    while (f && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x", &protocol) != 1 || protocol > 255)
-            continue;
-        bpf_map_update_elem(fd, &protocol, &one, BPF_ANY);
-    }
-    if (f)
-        fclose(f);
-}
-
 static int control_start(struct datapath *dp, const struct datapath_config *config, bool adopted)
 {
     __u32 zero = 0;
@@ -342,8 +323,6 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
     if (r < 0)
         return r;
     dp->listeners_pending = !*ret_adopted && config->enforcer_id;
-    raw_protocols_read(dp, "/proc/net/raw");
-    raw_protocols_read(dp, "/proc/net/raw6");
     old_layouts_remove(dp);
     return 0;
 }
@@ -483,15 +462,10 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
     if (!list)
         return -ENOMEM;
     for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-        struct bpf_link_info info = {0};
-        __u32 len = sizeof(info);
-
         if (!dp->links[i] && hooks[i].optional)
             continue;
         list[n].hook = hooks[i].hook;
-        list[n++].attached = dp->links[i] &&
-                             bpf_obj_get_info_by_fd(bpf_link__fd(dp->links[i]), &info, &len) == 0 &&
-                             info.cgroup.cgroup_id != 0;
+        list[n++].attached = dp->links[i] && root_holds(dp, dp->links[i]);
     }
     tc_programs(dp, list, PROGRAMS_MAX, &n);
     *ret = list;
