@@ -96,6 +96,13 @@ static __always_inline int address_is_loopback(const void *addr)
     return !a[2] && a[3] == bpf_htonl(1);
 }
 
+static __always_inline int address_is_v4(const void *addr)
+{
+    const __u32 *a = addr;
+
+    return !(a[0] | a[1]) && a[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int address_equal(const void *one, const void *other)
 {
     const __u32 *a = one, *b = other;
@@ -395,8 +402,8 @@ static __always_inline int interface_excluded(const struct abi_control *c, __u32
 /* ICMPv6 that must never be stopped: RS, RA, NS, NA, inverse ND, MLDv2 (product reference 1.7). */
 static __always_inline int always_allowed(const struct packet *p)
 {
-    if (p->protocol != PROTO_ICMP6 || (p->icmp & 0xff))
-        return 0;
+    if (p->protocol != PROTO_ICMP6 || (p->icmp & 0xff) || address_is_v4(p->local))
+        return 0; /* nothing needs protocol 58 in IPv4 */
     switch (p->icmp >> 8) {
     case 133:
     case 134:

@@ -253,6 +253,10 @@ static void test_always_allowed(void **state)
         packet_icmp(&p, (uint8_t)type, 1, 0);
         assert_int_equal(run(EGRESS, &p), 0);
         assert_int_equal(icmp(INGRESS, OTHER, ME, (uint8_t)type, 0), 0);
+        packet_begin(&p, ME, OTHER);
+        packet_icmp(&p, (uint8_t)type, 0, 0);
+        p.bytes[p.next_at] = 58; /* ICMPv6 in IPv4 */
+        assert_int_equal(run(EGRESS, &p), 0);
     }
 }
 
