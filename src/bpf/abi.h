@@ -72,6 +72,7 @@ struct abi_control {
     __u32 root_level;     /* level of the enforced cgroup in cgroup v2, 0 = root */
     __u32 bank;           /* 0 or 1: which policies of `pus` and which address trie are in force */
     __u64 own_sockets[2]; /* cookies of the raw sockets that resets are sent from; 0: none */
+    __u64 netns_cookie;   /* of the host's network namespace; 0: the kernel does not tell (5.14) */
 };
 
 /* ---- Processing units ---------------------------------------------------------------------- */
@@ -352,7 +353,7 @@ enum abi_counter {
 };
 
 #ifndef __bpf__
-static_assert(sizeof(struct abi_control) == 48, "abi_control");
+static_assert(sizeof(struct abi_control) == 56, "abi_control");
 static_assert(sizeof(struct abi_pu) == 20, "abi_pu");
 static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
 static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");

@@ -68,7 +68,8 @@ static __subprog int flow_known(const struct packet *p, const struct abi_control
     if (!flow)
         return 0;
     now = bpf_ktime_get_ns();
-    if (now - flow->seen_ns > FLOW_IDLE_NS)
+    /* signed: another CPU may have touched it a moment later */
+    if ((__s64)(now - flow->seen_ns) > (__s64)FLOW_IDLE_NS)
         return 0;
     if (flow->generation != c->generation) {
         d->direction = flow->direction;
@@ -122,7 +123,7 @@ static __subprog int flow_is_reply(const struct packet *p)
 
     flow_key_fill(&key, p, ABI_PU_NONE, ABI_IN);
     flow = bpf_map_lookup_elem(&flows, &key);
-    return flow && bpf_ktime_get_ns() - flow->seen_ns <= FLOW_IDLE_NS;
+    return flow && (__s64)(bpf_ktime_get_ns() - flow->seen_ns) <= (__s64)FLOW_IDLE_NS;
 }
 
 /* `self`: the other end is known to be the same PU. */

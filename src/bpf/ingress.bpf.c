@@ -521,6 +521,8 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
     }
     if (st->phase == ABI_PHASE_EXISTING)
         return connection_packet(skb, st, &p, c, 1);
+    if (state == 3 && st->phase == ABI_PHASE_LISTEN)
+        return PASS; /* a child between its third packet, which was admitted, and established() */
     if (state == 2 || state == 3)
         return opener_packet(skb, &p, st, c, state);
     switch (st->phase) {

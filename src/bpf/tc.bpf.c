@@ -91,6 +91,8 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
 {
     struct decision d;
     struct packet p;
+    __u32 protocol;
+    __u8 *raw;
     int parsed = parse(skb, &p, 1);
 
     if (parsed == PARSE_NOT_IP)
@@ -109,7 +111,9 @@ static __subprog int host_ingress(struct __sk_buff *skb, const struct abi_contro
     if (p.later_fragment || p.protocol == PROTO_TCP || p.protocol == PROTO_UDP ||
         always_allowed(&p))
         return TC_PASS;
-    if (flow_is_reply(&p))
+    protocol = p.protocol;
+    raw = bpf_map_lookup_elem(&raw_protocols, &protocol);
+    if ((raw && *raw && !is_icmp(p.protocol)) || flow_is_reply(&p))
         return TC_PASS;
     if (interface_excluded(c, skb->ifindex) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
         !address_is_local(skb, (__u32 *)p.remote, (__u32 *)p.local))

@@ -115,6 +115,7 @@ int datapath_reports_drain(struct datapath *dp, datapath_flow_fn *fn, void *cont
     if (!keys || !values)
         return -ENOMEM;
     listeners_start(dp);
+    raw_protocols_sync(dp);
     map_retired_collect(dp, now - RETIRE_AFTER_NS);
     namespaces_expire(dp);
     while (r == 0 && left) {

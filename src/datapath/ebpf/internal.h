@@ -20,6 +20,7 @@
  * root.c      | the enforced cgroup: one daemon has it, while it is there
  * diag.c      | sock_diag: dump and destroy sockets
  * listeners.c | listeners older than the Enforcer
+ * raw.c       | protocols with raw sockets
  * live.c      | netstat, judging live connections
  * reset.c     | answers to what was refused (rejectMode: reset)
  */
@@ -187,6 +188,9 @@ bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu);
 /* Open the enforced cgroup for this daemon alone. @return 0; -EBUSY with the mend in `message` */
 int root_take(struct datapath *dp, char message[DATAPATH_MESSAGE_MAX]);
 
+/* Is this link on the cgroup that the path names now? */
+bool root_holds(const struct datapath *dp, const struct bpf_link *link);
+
 /* namespaces.c */
 int namespaces_sync(struct datapath *dp);
 void namespaces_close(struct datapath *dp);
@@ -214,6 +218,9 @@ int diag_has(int diag_fd, const struct diag_socket *socket);
 
 /* listeners.c */
 void listeners_start(struct datapath *dp);
+
+/* raw.c */
+void raw_protocols_sync(struct datapath *dp);
 
 /* live.c */
 void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -19,6 +20,10 @@
 #include "internal.h"
 
 #include "bulkhead.skel.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* include/uapi/asm-generic/socket.h */
+#endif
 
 #define PIN_ROOT "/sys/fs/bpf/bulkhead"
 
@@ -31,6 +36,7 @@ static const struct {
     {"bulkhead_sockops", "sock_ops", false},
     {"bulkhead_connect4", "cgroup/connect4", false},
     {"bulkhead_connect6", "cgroup/connect6", false},
+    {"bulkhead_create", "cgroup/sock_create", false},
     {"bulkhead_bind4", "cgroup/post_bind4", true},
     {"bulkhead_bind6", "cgroup/post_bind6", true},
 };
@@ -272,6 +278,19 @@ static void old_layouts_remove(const struct datapath *dp)
         closedir(dir);
 }
 
+/* 0 where the kernel does not tell: before 5.14. */
+static uint64_t netns_cookie(void)
+{
+    _cleanup_close_
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
+        return 0;
+    return cookie;
+}
+
 static int control_start(struct datapath *dp, const struct datapath_config *config, bool adopted)
 {
     __u32 zero = 0;
@@ -283,6 +302,7 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     if (!adopted)
         dp->control.host_pu = ABI_PU_NONE;
     dp->control.root_level = root_level;
+    dp->control.netns_cookie = netns_cookie();
     memcpy(dp->control.own_sockets, dp->resets.cookies, sizeof(dp->control.own_sockets));
     dp->control.enforcer_id = config->enforcer_id;
     dp->control.epoch = config->epoch;
@@ -323,6 +343,7 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
     if (r < 0)
         return r;
     dp->listeners_pending = !*ret_adopted && config->enforcer_id;
+    raw_protocols_sync(dp);
     old_layouts_remove(dp);
     return 0;
 }
