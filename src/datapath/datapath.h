@@ -149,6 +149,10 @@ int datapath_interfaces_sync(struct datapath *datapath);
  * (0/1) or < 0. */
 int datapath_cgroups_sync(struct datapath *datapath);
 
+/* The enforced cgroup was removed, perhaps made again: nothing of this datapath decides any more.
+ * Detach, free, and open another. */
+bool datapath_stale(const struct datapath *datapath);
+
 /* ---- Live sockets (sock_diag in every network namespace that has processes of this host) --------
  */
 

@@ -8,6 +8,7 @@
  *   daemon_apply.c   units, peers, policy → directory → ruling → datapath
  *   daemon_watch.c   news from inotify, netlink, timers, signals
  *   daemon_reload.c  SIGHUP
+ *   daemon_root.c    cgroupRoot removed and made again
  *   daemon_flows.c   reports from the datapath → table → followers
  *   commands.c       answers on the control socket; daemon_metrics.c: the same for Prometheus
  *
@@ -35,8 +36,9 @@
 #define DAEMON_TREE_DEBOUNCE_MS 10
 #define DAEMON_DRAIN_MS 1000
 #define DAEMON_RESCAN_MS 10000
-#define DAEMON_SAVE_MS 250   /* the copy on disk is off the way from file to kernel */
-#define DAEMON_LINE_FLOWS 64 /* flows in one line of a stream */
+#define DAEMON_ROOT_RETRY_MS 1000 /* while cgroupRoot is gone */
+#define DAEMON_SAVE_MS 250        /* the copy on disk is off the way from file to kernel */
+#define DAEMON_LINE_FLOWS 64      /* flows in one line of a stream */
 
 enum daemon_force {                 /* what is enforced */
                     FORCE_NOTHING,  /* no datapath: disabled */
@@ -79,6 +81,7 @@ struct daemon {
     struct estate *estate;       /* NULL: no policy known */
     struct ruling *ruling;
     struct datapath *datapath; /* NULL while disabled */
+    bool root_lost;            /* no datapath because cgroupRoot is gone */
     bool limits_said;          /* of this kernel, among the warnings */
     enum daemon_force force;
     uint32_t policy_revision;
@@ -139,6 +142,12 @@ void daemon_report_start(struct daemon *daemon); /* with the interval of the con
 int poll_new(uv_loop_t *loop, int fd, uv_poll_cb callback, void *data, uv_poll_t **ret);
 void poll_close(uv_poll_t **poll); /* before its descriptor is closed; NULL-safe */
 void daemon_save_later(struct daemon *daemon);
+
+/* ---- daemon_root.c ------------------------------------------------------------------------------
+ */
+
+/* Attach again when cgroupRoot was removed. @return false: it cannot be now; try again soon */
+bool daemon_root_check(struct daemon *daemon);
 
 /* ---- daemon_reload.c ----------------------------------------------------------------------------
  */

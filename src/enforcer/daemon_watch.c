@@ -87,7 +87,12 @@ int daemon_inputs_watch(struct daemon *daemon)
 
 static void tree_settled(uv_timer_t *timer)
 {
-    daemon_units_refresh(timer->data);
+    struct daemon *daemon = timer->data;
+    bool there = daemon_root_check(daemon);
+
+    daemon_units_refresh(daemon);
+    if (!there)
+        uv_timer_start(timer, tree_settled, DAEMON_ROOT_RETRY_MS, 0);
 }
 
 static void tree_ready(uv_poll_t *poll, int status, int events)
@@ -151,7 +156,7 @@ static void rescan_due(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
-    daemon_units_refresh(daemon);
+    tree_settled(&daemon->tree_timer);
     sync_interfaces(daemon);
     if (daemon->policy_watch.watch && watch_place(daemon->policy_watch.watch))
         input_soon(&daemon->policy_watch);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -30,4 +31,21 @@ int root_take(struct datapath *dp, char message[DATAPATH_MESSAGE_MAX])
              "one its own cgroupRoot",
              dp->cgroup_path);
     return -EBUSY;
+}
+
+/* A link of a cgroup that was removed says 0, one of an earlier cgroup of this path another id. */
+bool root_holds(const struct datapath *dp, const struct bpf_link *link)
+{
+    struct bpf_link_info info = {0};
+    __u32 len = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(bpf_link__fd(link), &info, &len) == 0 &&
+           info.cgroup.cgroup_id != 0 && info.cgroup.cgroup_id == cgroup_id_of(dp->cgroup_path);
+}
+
+bool datapath_stale(const struct datapath *dp)
+{
+    struct stat st;
+
+    return fstat(dp->cgroup_fd, &st) < 0 || st.st_ino != cgroup_id_of(dp->cgroup_path);
 }
