@@ -282,21 +282,34 @@ static void answer_state(struct daemon *daemon, struct control_reply *reply)
     answer(reply, json);
 }
 
-/* The mark first: a daemon that ends in between must not come back enforcing. */
+/*
+ * The mark first: a daemon that ends in between must not come back enforcing. But a full disk keeps
+ * nobody from switching off: then it is off until the next start, and the answer says so.
+ */
 static void run_disable(struct daemon *daemon, const struct control_request *request,
                         struct control_reply *reply)
 {
-    int r = state_set_disabled(daemon->options->state, true);
+    int marked = state_set_disabled(daemon->options->state, true);
+    int r = daemon->datapath ? daemon_detach(daemon) : 0;
 
-    if (r == 0 && daemon->datapath)
-        r = daemon_detach(daemon);
     if (r < 0) {
         state_set_disabled(daemon->options->state, daemon->datapath == NULL);
         refuse(reply, CONTROL_INTERNAL, error_text(r));
         return;
     }
-    log_event(LOG_LEVEL_WARN, "enforcement.disabled", LOG_F("state", "%s", daemon->options->state));
+    log_event(LOG_LEVEL_WARN, "enforcement.disabled", LOG_F("state", "%s", daemon->options->state),
+              LOG_F("lasts", "%s", marked < 0 ? "until the next start" : "until enabled"));
+    daemon->root_lost = false;
     daemon_disabled_warn(daemon);
+    if (marked < 0) {
+        snprintf(reply->message, sizeof(reply->message),
+                 "enforcement is off now, but the next start of the daemon ends this: %.100s/"
+                 "disabled cannot be written: %s",
+                 daemon->options->state, error_text(marked));
+        warnings_add(&daemon->warnings, WARNING_DATAPATH, "%s", reply->message);
+        reply->code = CONTROL_INTERNAL;
+        return;
+    }
     answer_state(daemon, reply);
 }
 
@@ -308,6 +321,7 @@ static void run_enable(struct daemon *daemon, const struct control_request *requ
 
     if (!daemon->datapath)
         r = daemon_enable(daemon, message);
+    daemon->root_lost &= r < 0;
     if (r == 0)
         r = state_set_disabled(daemon->options->state, false);
     if (r < 0) {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon comes and goes; the kernel goes on deciding."""
 
+import contextlib
 import json
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -335,3 +337,79 @@ def test_flows_seen_while_the_daemon_was_away(estate, port):
     assert tcp(estate, port).error == "EPERM"
     enforcer.start()
     rejected_by(enforcer, port)
+
+
+@pytest.fixture
+def lonely(estate):
+    """An Enforcer of host c with one unit's cgroup as its root and the host as its only unit."""
+    host = estate.c
+    directory = host.system.directory / "lonely"
+    (directory / "policy.d").mkdir(parents=True)
+    (directory / "policy.d" / "policy.yaml").write_text(policy(), "utf-8")
+    root = host.cgroup_of("lonely")
+    config = directory / "enforcer.yaml"
+    config.write_text(json.dumps({
+        "namespace": estate.enforcer("a").config["namespace"], "mode": "standalone",
+        "policy": str(directory / "policy.d"),
+        "cgroupRoot": f"/{root.relative_to(host.system.cgroup_mount)}",
+        "host": {"enabled": True, "tags": ["app=host"]},
+        "discovery": {"systemd": False, "containers": False, "kubernetes": False}}), "utf-8")
+    binary, socket = estate.enforcer("a").binary, directory / "enforcer.sock"
+    process = host.start(binary, "run", "--config", config, "--state", directory / "state",
+                         "--socket", socket)
+
+    def status():
+        done = host.exec(estate.enforcer("a").cli, "enforcer", "status", "-o", "json", "--socket",
+                         socket, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def rejects(port):
+        return host.connect("lonely", estate.b.addresses[4], port, timeout=300).error == "EPERM"
+
+    try:
+        wait_for(lambda: (status() or {}).get("inForce") == "policy", 10, 0.1, "lonely Enforcer")
+        yield root, status, rejects
+    finally:
+        process.signal(signal.SIGTERM)
+        process.wait(10)
+        host.exec(binary, "detach", "--config", config, check=False)
+        shutil.rmtree(directory)
+
+
+def test_root_removed_and_made_again(lonely, port):
+    root, status, rejects = lonely
+    assert rejects(port)
+    root.rmdir()
+    wait_for(lambda: "was removed" in json.dumps(status()["warnings"]), 12, 0.2, "warning")
+    assert not any(item["attached"] for item in status()["programs"])
+    root.mkdir()
+    wait_for(lambda: rejects(port), 12, 0.2, "rejected again")
+    assert all(item["attached"] for item in status()["programs"])
+    assert "was removed" not in json.dumps(status()["warnings"])
+    root.rmdir()
+    root.mkdir()
+    wait_for(lambda: rejects(port), 12, 0.2, "rejected again, without a look in between")
+    assert status()["inForce"] == "policy"
+
+
+def test_disable_with_a_full_disk(estate, port):
+    """Off it goes all the same; that a restart ends this is said."""
+    estate.apply(policy())
+    enforcer = estate.enforcer("a")
+    state = str(enforcer.directory / "state")
+    enforcer.stop()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", state], check=True)
+    try:
+        enforcer.start()
+        with contextlib.suppress(OSError), open(f"{state}/ballast", "wb") as ballast:
+            ballast.write(bytes(8192))
+        done = enforcer.bulkhead("enforcer", "disable", "--yes", check=False)
+        assert done.returncode != 0 and "the next start of the daemon ends this" in done.stderr
+        assert "the next start" in json.dumps(enforcer.status()["warnings"])
+        assert enforcer.status()["inForce"] == "nothing" and tcp(estate, port).error != "EPERM"
+        enforcer.bulkhead("enforcer", "enable", "--yes")
+        assert tcp(estate, port).error == "EPERM"
+    finally:
+        enforcer.stop()
+        subprocess.run(["umount", state], check=True)
+        enforcer.start()
