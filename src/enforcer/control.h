@@ -17,6 +17,7 @@
 #include "enforcer/control_request.h"
 
 #define CONTROL_CLIENTS_MAX 64
+#define CONTROL_CLIENTS_KEPT 8 /* of them for root and the daemon's own user alone */
 #define CONTROL_STREAMS_MAX 16 /* of the clients: in the middle of a long answer */
 #define CONTROL_LINE_TIMEOUT_MS 5000
 #define CONTROL_WRITE_TIMEOUT_MS 30000 /* an answer that nobody takes */

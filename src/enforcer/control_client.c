@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/macros.h"
 
@@ -281,6 +282,40 @@ static int client_new(struct control *control, struct client **ret)
     return 0;
 }
 
+static bool is_privileged(const struct control_peer *peer)
+{
+    return peer->uid == 0 || peer->uid == geteuid();
+}
+
+/* Whoever may read must not be able to lock out who may switch off. */
+static bool has_room(const struct control *control, const struct control_peer *peer)
+{
+    size_t others = 0;
+
+    if (control->n_clients >= CONTROL_CLIENTS_MAX || is_privileged(peer))
+        return control->n_clients < CONTROL_CLIENTS_MAX;
+    for (size_t i = 0; i < control->n_clients; i++)
+        others += !is_privileged(&control->clients[i]->peer);
+    return others < CONTROL_CLIENTS_MAX - CONTROL_CLIENTS_KEPT;
+}
+
+/* It fits into the empty buffer of a new socket; nothing is kept for this client. */
+static void turn_away(struct client *client)
+{
+    struct control *control = client->control;
+    _cleanup_buf_ struct buf line = BUF_INIT(CONTROL_REQUEST_BYTES_MAX);
+    uv_buf_t buffer;
+
+    control->counters.refused++;
+    control->news("control.too_many_clients", &client->peer, "turned away", control->context);
+    control_error_print(&line, CONTROL_BUSY, "too many clients; try again");
+    if (line.error == 0) {
+        buffer = uv_buf_init(line.data, (unsigned)line.len);
+        uv_try_write((uv_stream_t *)&client->pipe, &buffer, 1);
+    }
+    client_close(client);
+}
+
 void control_accept(uv_stream_t *listener, int status)
 {
     struct control *control = listener->data;
@@ -292,10 +327,8 @@ void control_accept(uv_stream_t *listener, int status)
         client_close(client);
         return;
     }
-    if (control->n_clients == CONTROL_CLIENTS_MAX) {
-        control->counters.refused++;
-        control->news("control.too_many_clients", &client->peer, "closed", control->context);
-        client_close(client);
+    if (!has_room(control, &client->peer)) {
+        turn_away(client);
         return;
     }
     control->clients[control->n_clients++] = client;

@@ -27,6 +27,7 @@ static const char *const code_names[] = {
     [CONTROL_BAD_REQUEST] = "bad_request",
     [CONTROL_FORBIDDEN] = "forbidden",
     [CONTROL_TOO_LARGE] = "too_large",
+    [CONTROL_BUSY] = "busy",
     [CONTROL_INTERNAL] = "internal",
 };
 

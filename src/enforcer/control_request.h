@@ -34,6 +34,7 @@ enum control_code {
     CONTROL_BAD_REQUEST,
     CONTROL_FORBIDDEN,
     CONTROL_TOO_LARGE,
+    CONTROL_BUSY,
     CONTROL_INTERNAL,
 };
 
