@@ -35,7 +35,8 @@ static int explain_connect(struct control *control, const char *path, int error)
     case EACCES:
     case EPERM:
         return fail(control, -error,
-                    "cannot reach the enforcer at %s: %s. Only root may use its control socket.",
+                    "cannot reach the enforcer at %s: %s. Only root and members of the socket's "
+                    "group may use it.",
                     path, error_text(error));
     default:
         return fail(control, -error, "cannot reach the enforcer at %s: %s", path,
