@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -386,10 +387,15 @@ def test_root_removed_and_made_again(lonely, port):
     wait_for(lambda: rejects(port), 12, 0.2, "rejected again")
     assert all(item["attached"] for item in status()["programs"])
     assert "was removed" not in json.dumps(status()["warnings"])
+    pins, gone = pathlib.Path("/sys/fs/bpf/bulkhead"), root.stat().st_ino
+    known = set(pins.iterdir())
+    (pins / "cgroup-4000000000000").mkdir()
     root.rmdir()
     root.mkdir()
     wait_for(lambda: rejects(port), 12, 0.2, "rejected again, without a look in between")
     assert status()["inForce"] == "policy"
+    new = pins / f"cgroup-{root.stat().st_ino}"
+    assert set(pins.iterdir()) == known - {pins / f"cgroup-{gone}"} | {new}, "pins of the living"
 
 
 def test_disable_with_a_full_disk(estate, port):

@@ -191,6 +191,12 @@ int root_take(struct datapath *dp, char message[DATAPATH_MESSAGE_MAX]);
 /* Is this link on the cgroup that the path names now? */
 bool root_holds(const struct datapath *dp, const struct bpf_link *link);
 
+/* Remove the pins of enforced cgroups that are no more: nobody else would, and maps are large. */
+void root_pins_sweep(const struct datapath *dp);
+
+/* open.c */
+void directory_remove(const char *path);
+
 /* namespaces.c */
 int namespaces_sync(struct datapath *dp);
 void namespaces_close(struct datapath *dp);

@@ -132,7 +132,7 @@ static bool pins_adoptable(const struct datapath *dp)
     return true;
 }
 
-static void directory_remove(const char *path)
+void directory_remove(const char *path)
 {
     char child[PATH_BYTES * 2];
     struct dirent *entry;
@@ -345,6 +345,7 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
     dp->listeners_pending = !*ret_adopted && config->enforcer_id;
     raw_protocols_sync(dp);
     old_layouts_remove(dp);
+    root_pins_sweep(dp);
     return 0;
 }
 
