@@ -144,3 +144,25 @@ static __always_inline int connection_packet(struct __sk_buff *skb, struct abi_s
         st->generation = st->judged;
     return PASS;
 }
+
+/* The SYN, and what Fast Open put into it. */
+#define SYN_BYTES_MAX 65536
+
+/*
+ * Does a SYN-ACK acknowledge our SYN? More is let through here than the stack takes (snd_nxt is not
+ * up to date yet when the answer comes over loopback), never less.
+ */
+static __subprog int acknowledges_syn(struct __sk_buff *skb, const struct packet *p)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct bpf_tcp_sock *tp;
+    __u32 acked;
+
+    if (!sk)
+        return 1;
+    tp = bpf_tcp_sock(sk);
+    if (!tp)
+        return 1;
+    acked = p->ack - tp->snd_una;
+    return acked >= 1 && acked <= SYN_BYTES_MAX;
+}
