@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.5  # past the first retransmission of a SYN
 HOLD_SECONDS = 20.0
 REQUESTS = {
     "redis": (b"PING\r\n", b"+PONG"),
