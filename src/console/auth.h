@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Who is asking, and may they? Two functions that every route and every WebSocket goes through.
+ *
+ * authentication: bearer token or cookie (ES256 JWT by one of our signing keys), or the client
+ * certificate of an Enforcer. authorization: API authorization policies of the namespace and its
+ * ancestors whose subject matches the caller's claims, cut down by the token's restrictions and the
+ * networks. Nothing is reachable without a policy that says so.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "console/error.h"
+#include "console/http.h"
+#include "console/objects.h"
+#include "model/model.h"
+
+#define AUTH_CLAIMS_MAX 128
+#define AUTH_TOKEN_BYTES_MAX 16384
+
+struct caller {
+    struct tag_set claims;         /* "@auth:realm=certificate", "@auth:subject=…" */
+    char *subject;                 /* for activities */
+    char *restricted_namespace;    /* NULL: none */
+    char **restricted_permissions; /* "@auth:role=…" or "kind,verb"; NULL-terminated, NULL: none */
+    struct cidr_list restricted_networks;
+    bool has_restricted_networks;
+    struct ip_addr address;  /* of the client */
+    int64_t expires_ms;      /* of the token; 0: of no token */
+    const char *enforcer_id; /* an Enforcer's own certificate; NULL: not one */
+    char *token_id;          /* jti, for quotas */
+};
+void caller_free(struct caller **caller);
+#define _cleanup_caller_ _cleanup_(caller_free)
+
+enum auth_verb { AUTH_LIST, AUTH_GET, AUTH_CREATE, AUTH_UPDATE, AUTH_PATCH, AUTH_DELETE };
+
+struct auth;
+
+/* @return 0, or -EACCES with `error` filled in (401) */
+int auth_authenticate(struct auth *auth, const struct http_request *request,
+                      struct api_error *error, struct caller **ret);
+/*
+ * @param explain  NULL, or gets one line for every policy that was looked at and why it did or did
+ *                 not let the caller in
+ */
+bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
+                  const struct schema_kind *kind, const char *namespace, json_t *explain);
+/* Namespaces in which the caller may do anything at all; JSON list of names. */
+json_t *auth_namespaces(struct auth *auth, const struct caller *caller);

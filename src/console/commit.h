@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Writes on their way to the store: a thread of its own takes everything that waits, commits it in
+ * one go (one fsync for many requests), and gives it back to the loop, where objects_apply() runs
+ * and `done` is called. With PostgreSQL a second thread follows what other Consoles commit.
+ */
+
+#include "console/loop.h"
+
+#include "console/objects.h"
+#include "store/store.h"
+
+#define COMMIT_QUEUE_MAX 20000
+#define COMMIT_RETRY_MS 1000 /* database gone: try again */
+
+struct commit;
+
+/* One transaction under construction; owns copies of everything. */
+struct change_set;
+int change_set_new(struct change_set **ret);
+void change_set_free(struct change_set **set);
+#define _cleanup_change_set_ _cleanup_(change_set_free)
+/* A new object; its id is made here and may be wanted in `ret_id`. `sparse` is not consumed. */
+int change_set_create(struct change_set *set, const struct schema_kind *kind, const char *namespace,
+                      const json_t *sparse, char ret_id[SCHEMA_ID_LEN + 1]);
+int change_set_update(struct change_set *set, const struct object *object, const json_t *sparse);
+int change_set_delete(struct change_set *set, const struct object *object);
+int change_set_log(struct change_set *set, const char *namespace, const json_t *activity);
+int change_set_idempotency(struct change_set *set, const char *key, const char *answer);
+size_t change_set_count(const struct change_set *set);
+
+/*
+ * result: as store_transaction.result, or of the whole commit: -ENOSPC → 507, -ECONNREFUSED → 503,
+ * -EBUSY (queue full) → 503. Memory already has the change when this is called with 0.
+ */
+typedef void commit_done_fn(void *context, int result, size_t failed_op, uint64_t revision);
+/* Consumes the set. `done` is called exactly once, from the loop, never from within. */
+void commit_submit(struct commit *commit, struct change_set **set, commit_done_fn *done,
+                   void *context);
+
+enum commit_state { COMMIT_OK, COMMIT_DISK_FULL, COMMIT_GONE };
+enum commit_state commit_state(const struct commit *commit);
+
+/* A blocking read of the store (activities, idempotency) in a thread: `work` there, `done` in the
+ * loop. */
+void commit_read(struct commit *commit, void (*work)(struct store *store, void *context),
+                 void (*done)(void *context), void *context);
+
+int commit_new(uv_loop_t *loop, const char *uri, const struct store_options *options,
+               struct objects *objects, struct buf *problem, struct commit **ret);
+/* Commits what waits, then stops the threads. */
+void commit_free(struct commit **commit);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * All objects in memory, with the indexes that reads need: reads never wait for the database, and
+ * go on without it. Bodies stay compact JSON text (sparse form) and are parsed when somebody looks
+ * inside. Written by the loop's thread only, after the store has committed.
+ *
+ * Life of a write: an API call checks it against memory, gives it to commit.h, whose thread commits
+ * it with others; back in the loop objects_apply() takes it over, tells the observers, and only
+ * then the client gets its 2xx.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/model.h"
+#include "schema/filter.h"
+#include "schema/schema.h"
+#include "store/store.h"
+
+struct object;
+
+/* A namespace and what is in it. The root "/" always exists. */
+struct space {
+    const char *name; /* full path */
+    struct space *parent, *first_child, *next_sibling;
+    const struct object *object; /* NULL for the root before its object is made */
+};
+
+struct object {
+    char id[SCHEMA_ID_LEN + 1];
+    const struct schema_kind *kind;
+    struct space *space;
+    const char *name; /* "" when the kind has none */
+    uint64_t revision;
+    int64_t created_ms, updated_ms;
+    const char *body; /* sparse JSON */
+    size_t body_len;
+    struct tag_set tags; /* normalizedTags; strings are interned and belong to the table */
+};
+
+struct objects;
+int objects_new(struct objects **ret);
+void objects_free(struct objects **objects);
+
+uint64_t objects_revision(const struct objects *objects);
+const struct object *objects_find(const struct objects *objects, const char *id);
+const struct object *objects_find_unique(const struct objects *objects,
+                                         const struct schema_kind *kind, const char *unique_key);
+/* "namespace\nname" or "name", as the kind says; NULL: not unique. Owned by the caller. */
+char *objects_unique_key(const struct schema_kind *kind, const char *namespace, const char *name);
+struct space *objects_space(const struct objects *objects, const char *name);
+size_t objects_count(const struct objects *objects, const struct schema_kind *kind);
+/* Parsed body, new reference; NULL on ENOMEM. */
+json_t *object_parse(const struct object *object);
+/* Complete form with ID, namespace, times, normalizedTags; `fields` as schema_complete(). */
+json_t *object_show(const struct object *object, const char *const *fields);
+/* One string attribute without parsing the rest twice; owned by the caller, NULL when unset. */
+char *object_text(const struct object *object, const char *attribute);
+bool object_flag(const struct object *object, const char *attribute);
+
+struct objects_query {
+    const struct schema_kind *kind;
+    const struct space *space;
+    bool recursive;  /* also in namespaces below */
+    bool propagated; /* also what ancestors propagate */
+    bool archived;
+    const struct filter *filter; /* NULL: all */
+    const char *const *order;    /* attribute names, "-" in front: descending; NULL: by ID */
+    size_t offset, limit;        /* limit 0: all */
+    const char *after;           /* ID to go on after (cursor; then ordered by ID) */
+};
+/* `visit` gets the objects of the page in order. @param ret_total all that match */
+int objects_list(const struct objects *objects, const struct objects_query *query,
+                 bool (*visit)(void *context, const struct object *object), void *context,
+                 uint64_t *ret_total);
+/* Objects of a kind that carry every tag of a clause, anywhere; false from `visit` stops. */
+void objects_by_tags(const struct objects *objects, const struct schema_kind *kind,
+                     const struct tag_set *clause,
+                     bool (*visit)(void *context, const struct object *object), void *context);
+void objects_in_space(const struct objects *objects, const struct space *space,
+                      const struct schema_kind *kind,
+                      bool (*visit)(void *context, const struct object *object), void *context);
+
+struct object_change {
+    enum store_op_type type;
+    const struct object *before, *after; /* NULL: created, deleted. Valid during the call only */
+};
+typedef void objects_observer_fn(void *context, uint64_t revision,
+                                 const struct object_change *changes, size_t n);
+int objects_observe(struct objects *objects, objects_observer_fn *observer, void *context);
+/* From the store at the start (no observers told), or from another Console's changes. */
+int objects_load(struct objects *objects, const struct store_object *object);
+/* What was committed, as one change. Objects of unknown kinds (a newer Console wrote them) are
+ * kept, not shown. */
+int objects_apply(struct objects *objects, uint64_t revision, const struct store_op *ops, size_t n);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Object kinds of the Console's API, described once, as data (product reference 4.5, 4.6): from
+ * these tables come validation, storage, GET /openapi.json, the columns and completion of
+ * `bulkhead api`, and the reference in docs/formats/objects.md. A new kind is one more table.
+ * Pure: opens no file, reads no clock, writes no log.
+ *
+ * Two forms of an object, both as JSON:
+ *   complete  what the API shows: every attribute, defaults filled in
+ *   sparse    what is stored: only attributes that differ from their default, and none of the
+ *             computed ones (SCHEMA_COMPUTED: ID, namespace, createTime, updateTime,
+ * normalizedTags…)
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/macros.h"
+
+#define SCHEMA_PROBLEMS_MAX 64
+#define SCHEMA_DEPTH_MAX 16     /* of a request body */
+#define SCHEMA_STRING_MAX 65536 /* bytes of a string without a limit of its own */
+#define SCHEMA_LIST_MAX 65536
+#define SCHEMA_ID_LEN 24 /* lower-case hexadecimal digits */
+
+enum schema_type {
+    SCHEMA_STRING,
+    SCHEMA_BOOL,
+    SCHEMA_INTEGER,
+    SCHEMA_FLOAT,
+    SCHEMA_TIME,        /* RFC 3339, UTC, milliseconds */
+    SCHEMA_DURATION,    /* 30s, 15m, 24h, 1h30m (text) */
+    SCHEMA_ENUM,        /* one of `choices` */
+    SCHEMA_STRINGS,     /* list of strings */
+    SCHEMA_TAG_EXPR,    /* list of lists of tags */
+    SCHEMA_STRING_MAP,  /* string → string */
+    SCHEMA_STRINGS_MAP, /* string → list of strings */
+    SCHEMA_OBJECT,      /* one embedded object */
+    SCHEMA_OBJECTS,     /* a list of embedded objects */
+    SCHEMA_FREE,        /* any JSON */
+};
+
+enum schema_flag {
+    SCHEMA_REQUIRED = 1 << 0,
+    SCHEMA_READ_ONLY = 1 << 1,       /* users cannot set it; given with its present value is fine */
+    SCHEMA_CREATION_ONLY = 1 << 2,   /* cannot change after creation */
+    SCHEMA_COMPUTED = 1 << 3,        /* never stored: filled in when the object is shown */
+    SCHEMA_TRANSIENT = 1 << 4,       /* taken or answered once, never stored */
+    SCHEMA_SECRET = 1 << 5,          /* stored, never answered */
+    SCHEMA_ENFORCER_WRITES = 1 << 6, /* only an Enforcer (or the Console itself) may set it */
+    SCHEMA_DEPRECATED = 1 << 7,
+};
+
+/* Who writes: decides which attributes may be set. */
+enum schema_writer { SCHEMA_WRITER_USER, SCHEMA_WRITER_ENFORCER, SCHEMA_WRITER_CONSOLE };
+
+enum schema_verb {
+    SCHEMA_LIST = 1 << 0,
+    SCHEMA_CREATE = 1 << 1,
+    SCHEMA_GET = 1 << 2,
+    SCHEMA_UPDATE = 1 << 3,
+    SCHEMA_DELETE = 1 << 4,
+};
+
+struct schema_kind;
+struct schema_problems;
+
+/* Why a value is wrong: appends "found …, expected …" to `problem` and returns false. */
+typedef bool schema_check_fn(const json_t *value, struct buf *problem);
+
+struct schema_attribute {
+    const char *name;
+    enum schema_type type;
+    unsigned flags;
+    const char *fallback;       /* default as JSON text; NULL: the type's empty value */
+    const char *const *choices; /* SCHEMA_ENUM: NULL-terminated */
+    size_t max_chars;           /* strings; 0: SCHEMA_STRING_MAX bytes */
+    schema_check_fn *check;     /* NULL: the type says all */
+    const struct schema_kind *embedded;
+    const char *help; /* one sentence */
+};
+
+/* Groups of attributes that many kinds share (product reference 4.5), as bits. */
+enum schema_mixin {
+    SCHEMA_BASE = 1 << 0, /* associatedTags, annotations, normalizedTags, protected */
+    SCHEMA_NAMED = 1 << 1,
+    SCHEMA_DESCRIBED = 1 << 2,
+    SCHEMA_NAMESPACED = 1 << 3,
+    SCHEMA_TIMEABLE = 1 << 4,
+    SCHEMA_METADATABLE = 1 << 5,
+    SCHEMA_DISABLED = 1 << 6,
+    SCHEMA_PROPAGATED = 1 << 7,
+    SCHEMA_FALLBACK = 1 << 8,
+    SCHEMA_HIDDEN = 1 << 9,
+    SCHEMA_SCHEDULABLE = 1 << 10,
+    SCHEMA_ARCHIVABLE = 1 << 11,
+};
+
+enum schema_unique { SCHEMA_UNIQUE_NOTHING, SCHEMA_UNIQUE_NAME_IN_NAMESPACE, SCHEMA_UNIQUE_NAME };
+
+struct schema_query_key { /* a query parameter of one route */
+    const char *name, *help;
+    const char *const *choices; /* NULL: any */
+};
+
+struct schema_sub_route { /* /parents/:id/children */
+    const char *child;    /* plural of the child kind */
+    unsigned verbs;       /* SCHEMA_LIST, SCHEMA_CREATE */
+    const struct schema_query_key *keys;
+    size_t n_keys;
+};
+
+struct schema_kind {
+    const char *name;           /* "networkrulesetpolicy" */
+    const char *plural;         /* "networkrulesetpolicies": the URL; NULL for embedded kinds */
+    const char *entity;         /* "NetworkRuleSetPolicy" */
+    const char *const *aliases; /* NULL-terminated, or NULL */
+    const char *help;
+    unsigned verbs;
+    unsigned mixins;
+    enum schema_unique unique;
+    bool stored; /* false: computed by its own code (issue, search, …) */
+    bool hidden; /* not in the API at all: the Console's own bookkeeping */
+    const struct schema_attribute *attributes; /* without the mixins' */
+    size_t n_attributes;
+    /* What no single attribute shows. Adds problems itself. NULL: nothing. */
+    bool (*check)(const json_t *object, struct schema_problems *problems);
+    const struct schema_sub_route *sub_routes;
+    size_t n_sub_routes;
+    const struct schema_query_key *keys; /* of the list, besides the ones every list takes */
+    size_t n_keys;
+    const char *const *columns; /* of a table, NULL-terminated; NULL: ID, name, namespace */
+};
+
+struct schema_problem {
+    char *attribute; /* "outgoingRules[0].protocolPorts[1]" */
+    char *message;   /* "found 'tcp/99999', expected a port of 0..65535" */
+};
+struct schema_problems {
+    struct schema_problem items[SCHEMA_PROBLEMS_MAX];
+    size_t n, n_dropped;
+};
+void schema_problem_add(struct schema_problems *problems, const char *attribute, const char *format,
+                        ...) _printf_(3, 4);
+void schema_problems_clear(struct schema_problems *problems);
+#define _cleanup_schema_problems_ _cleanup_(schema_problems_clear)
+
+/* All kinds, sorted by name. */
+const struct schema_kind *const *schema_kinds(size_t *ret_n);
+/* By name, plural, entity or alias, not case sensitive; NULL when there is none. */
+const struct schema_kind *schema_kind_find(const char *word);
+const struct schema_kind *schema_kind_by_plural(const char *plural); /* exact: for URLs */
+const char *schema_kind_nearest(const char *word);                   /* for "did you mean"; NULL */
+/* The i-th attribute, mixins included, in the order they are shown; NULL past the end. */
+const struct schema_attribute *schema_attribute_at(const struct schema_kind *kind, size_t i);
+const struct schema_attribute *schema_attribute_find(const struct schema_kind *kind,
+                                                     const char *name);
+
+/*
+ * Check what somebody sent and bring it into sparse form.
+ * @param stored  NULL: a creation; else the present object (sparse): attributes that `given` lacks
+ *                keep their value when `partial` (PATCH), get their default otherwise (PUT)
+ * @param ret     new reference; also has the TRANSIENT attributes given (the caller takes them out)
+ * @return 0; -BULKHEAD_EINVALID_INPUT with at least one problem; -ENOMEM
+ */
+int schema_accept(const struct schema_kind *kind, enum schema_writer writer, const json_t *given,
+                  const json_t *stored, bool partial, struct schema_problems *problems,
+                  json_t **ret);
+/* Take out secrets, fill in defaults. `computed`: attributes to merge (ID, namespace, …); may be
+ * NULL. `fields`: names wanted, NULL-terminated, NULL: all. New reference, NULL on ENOMEM. */
+json_t *schema_complete(const struct schema_kind *kind, const json_t *sparse,
+                        const json_t *computed, const char *const *fields);
+
+/* OpenAPI 3.0 of every route that the tables describe. New reference; NULL on ENOMEM. */
+json_t *schema_openapi(const char *version);
+/* docs/formats/objects.md. Owned by the caller; NULL on ENOMEM. */
+char *schema_reference(void);
+
+/* ---- Roles (product reference 1.10) -------------------------------------------------------- */
+
+struct schema_role {
+    const char *key; /* "@auth:role=namespace.administrator" */
+    const char *name, *help;
+    bool is_private; /* for machines */
+    /* "kind:verb,verb" with verbs any, get, list, post, put, patch, delete; kind "*": all kinds */
+    const char *const *authorizations;
+};
+const struct schema_role *schema_roles(size_t *ret_n);
+const struct schema_role *schema_role_find(const char *key);
