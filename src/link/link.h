@@ -45,6 +45,7 @@
 #define LINK_ADDRESSES_MAX 256
 #define LINK_COUNTERS_MAX 256
 #define LINK_DIGEST_BYTES 16
+#define LINK_CERTIFICATE_BYTES_MAX 16384 /* PEM of a request or a chain */
 #define LINK_HEARTBEAT_S 30
 
 enum link_type {
