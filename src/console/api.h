@@ -36,10 +36,15 @@ struct api_call {
     json_t *body;
     char *warnings[API_WARNINGS_MAX];
     size_t n_warnings;
-    void *hook_data; /* free()d with the call */
+    json_t *transient; /* attributes of the body that are taken once and never stored, or NULL */
+    void *hook_data;   /* free()d with the call */
 };
 const char *api_parameter(const struct api_call *call, const char *name); /* NULL when absent */
 void api_warn(struct api_call *call, const char *format, ...) _printf_(2, 3);
+
+/* `namespace` is there, or `set` makes it (an import makes both at once). */
+bool api_namespace_exists(const struct api_call *call, const struct change_set *set,
+                          const char *namespace);
 
 /* Each ends the call. */
 void api_answer(struct api_call *call, int status, json_t *body /* stolen; NULL: none */);
@@ -48,6 +53,10 @@ void api_fail(struct api_call *call, const struct api_error *error,
 /* Commit, then answer with `body` (stolen; shown in the caller's encoding), or with the error.
  * Adds the activity and the idempotency answer. */
 void api_commit(struct api_call *call, struct change_set **set, int status, json_t *body);
+
+/* As an answer shows it: complete, with computed attributes, X-Fields, and the kind's `show`. New
+ * reference; NULL on ENOMEM. */
+json_t *api_show(struct api_call *call, const struct object *object);
 
 /*
  * Every hook may be NULL. Those of writes may alter `object`, add ops to `set`, warn, or refuse by
@@ -63,10 +72,21 @@ struct api_hooks {
                   struct api_error *error);
     /* After an object was made complete for an answer: computed and transient attributes. */
     void (*show)(struct console *console, const struct object *object, json_t *complete);
-    /* Kinds that are not stored, and sub-routes: do everything, end the call. */
+    /* Kinds that are not stored, also as child of a sub-route (parent_kind and parent_id are set
+     * then): do everything, end the call. */
     void (*handle)(struct api_call *call);
+    /* Bits 1 << enum auth_verb that need no authentication and no authorization, because `handle`
+     * does that itself (issue). `caller` is NULL then. */
+    unsigned open_verbs;
 };
 int api_register(struct console *console, const struct api_hooks *hooks);
+/* /parents/:id/children of a child kind that is stored: `handle` does everything. The parent exists
+ * and the caller may do `verb` with the child kind in the parent's namespace. */
+int api_register_sub_route(struct console *console, const char *parent, const char *child,
+                           void (*handle)(struct api_call *call));
+/* The parent of a sub-route, the object of a route with an id; NULL when there is none. */
+const struct object *api_parent(const struct api_call *call);
+const struct object *api_object(const struct api_call *call);
 /* Hooks of every kind; hooks.c lists the files. */
 int api_register_all(struct console *console);
 

@@ -30,6 +30,12 @@ int change_set_delete(struct change_set *set, const struct object *object);
 int change_set_log(struct change_set *set, const char *namespace, const json_t *activity);
 int change_set_idempotency(struct change_set *set, const char *key, const char *answer);
 size_t change_set_count(const struct change_set *set);
+/* The op of the set that concerns this object or unique key last; NULL when none does. */
+const struct store_op *change_set_find(const struct change_set *set, const char *id);
+const struct store_op *change_set_find_unique(const struct change_set *set,
+                                              const struct schema_kind *kind,
+                                              const char *unique_key);
+const struct store_op *change_set_at(const struct change_set *set, size_t i);
 
 /*
  * result: as store_transaction.result, or of the whole commit: -ENOSPC → 507, -ECONNREFUSED → 503,
@@ -44,7 +50,8 @@ enum commit_state { COMMIT_OK, COMMIT_DISK_FULL, COMMIT_GONE };
 enum commit_state commit_state(const struct commit *commit);
 
 /* A blocking read of the store (activities, idempotency) in a thread: `work` there, `done` in the
- * loop. */
+ * loop. `store` is NULL while the database is gone. Both are called exactly once, unless the commit
+ * is freed: then only `done`. */
 void commit_read(struct commit *commit, void (*work)(struct store *store, void *context),
                  void (*done)(void *context), void *context);
 
