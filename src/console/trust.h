@@ -22,16 +22,39 @@
 #define TRUST_ENFORCER_DAYS 30
 #define TRUST_CREDENTIAL_DAYS 3650
 #define TRUST_SIGNING_KEY_DAYS 90 /* then a new one signs; the old one verifies as long again */
+#define TRUST_SIGNERS_MAX 256     /* own and those of other Consoles */
+#define TRUST_TOKEN_BYTES_MAX 16384
+#define TRUST_TOKEN_SKEW_S 60
+
+/* Our extensions hang below a UUID of our own (ITU-T X.667), which needs no registration.
+ * .1: longest validity of a token issued from the certificate, UTF8String ("1h30m"). */
+#define TRUST_OID_ARC "2.25.215724241282924086493913155908231697326"
+#define TRUST_OID_MAX_VALIDITY TRUST_OID_ARC ".1"
 
 struct trust;
 
-/* Makes what is missing. `hosts`: names and addresses for the server certificate. */
+/*
+ * Makes what is missing. Takes the time from the clock; everything else here gets it from the
+ * caller.
+ *
+ * @param hosts  names and addresses for the server certificate, NULL-terminated; NULL: the operator
+ *               gave one, make none
+ * @param problem  text for the operator: what is wrong and the mend
+ * @return 0; -EPERM: others can read a key; -EINVAL: a file is not what it should be; -errno
+ */
 int trust_open(const char *data_directory, const char *const *hosts, struct buf *problem,
                struct trust **ret);
 void trust_free(struct trust **trust);
+#define _cleanup_trust_ _cleanup_(trust_free)
 const char *trust_ca_pem(const struct trust *trust);
 /* Hexadecimal SHA-256 of the CA certificate. */
 const char *trust_ca_fingerprint(const struct trust *trust);
+
+/* Paths of server.crt and server.key. */
+const char *trust_server_certificate_file(const struct trust *trust);
+const char *trust_server_key_file(const struct trust *trust);
+/* A new server certificate with the same key when a third of its life is left. */
+int trust_server_renew(struct trust *trust, int64_t now_ms, bool *ret_new);
 
 enum trust_usage { TRUST_CREDENTIAL, TRUST_ENFORCER };
 struct trust_certificate_request {
@@ -52,23 +75,30 @@ struct trust_certificate {
     int64_t not_after_ms;
     uint8_t sha256[32];
 };
+/* @return 0; -EINVAL no certificate; -EACCES not by our CA, or not for clients; -ETIME not valid at
+ * this time */
 int trust_certificate_read(struct trust *trust, const char *pem, int64_t now_ms,
                            struct trust_certificate *ret);
 void trust_certificate_clear(struct trust_certificate *certificate);
 
-/* Sign claims (an object; iat, iss, kid are added) as ES256 JWT with the present key. Owned by the
- * caller. */
+/* Sign claims (an object; iat, iss, kid are set, and jti at random unless given) as ES256 JWT with
+ * the present key. `exp` (seconds) is the caller's to set. -EMSGSIZE:
+ * longer than TRUST_TOKEN_BYTES_MAX. Owned by the caller. */
 int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret);
 /*
- * Signature by a known key, algorithm exactly ES256, not expired, not from the future (60 s).
+ * Signature by a known key, algorithm exactly ES256, issued by an installation with this CA, not
+ * expired, not from the future (TRUST_TOKEN_SKEW_S).
  * @return 0; -EACCES with `problem`: what is wrong with it
  */
 int trust_token_verify(struct trust *trust, const char *token, int64_t now_ms, struct buf *problem,
                        json_t **ret_claims);
-/* Public halves: own and those of other Consoles. */
+/* Public halves: own and those of other Consoles. -EINVAL: no P-256 key, or not the one that `kid`
+ * names; -BULKHEAD_ETOOMANY. Known already: 0. */
 int trust_signer_add(struct trust *trust, const char *kid, const char *public_pem);
 void trust_signer_remove(struct trust *trust, const char *kid);
 const char *trust_signer_kid(const struct trust *trust);
 const char *trust_signer_pem(const struct trust *trust);
-/* A new signing key when the present one is due; *ret_new says whether. */
-int trust_signer_rotate(struct trust *trust, int64_t now_ms, bool *ret_new);
+/* A new signing key when the present one is due; *ret_new says whether. Also drops own ones whose
+ * last token has expired: *ret_dropped (owned by the caller, NULL: none) is the kid of one of them,
+ * whose object may go. */
+int trust_signer_rotate(struct trust *trust, int64_t now_ms, bool *ret_new, char **ret_dropped);
