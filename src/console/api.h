@@ -29,7 +29,8 @@ struct api_call {
     const struct http_request *request;
     struct caller *caller;
     const struct schema_kind *kind, *parent_kind;
-    char id[SCHEMA_ID_LEN + 1];        /* "" for lists and creations */
+    char id[SCHEMA_ID_LEN + 1]; /* "" for lists; of a creation, also while a hook runs and for
+                                 * each object of an import: the ID that it will have */
     char parent_id[SCHEMA_ID_LEN + 1]; /* of /parents/:id/children */
     enum auth_verb verb;
     const char *namespace; /* X-Namespace; of the object when an id is given */

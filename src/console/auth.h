@@ -28,19 +28,35 @@ struct caller {
     char **restricted_permissions; /* "@auth:role=…" or "kind,verb"; NULL-terminated, NULL: none */
     struct cidr_list restricted_networks;
     bool has_restricted_networks;
-    struct ip_addr address;  /* of the client */
-    int64_t expires_ms;      /* of the token; 0: of no token */
-    const char *enforcer_id; /* an Enforcer's own certificate; NULL: not one */
-    char *token_id;          /* jti, for quotas */
+    struct ip_addr address; /* of the client */
+    int64_t expires_ms;     /* of the token; 0: of no token */
+    char *enforcer_id;      /* an Enforcer's own certificate; NULL: not one */
+    char *token_id;         /* jti, for quotas */
+    json_t *token;          /* claims of the token; NULL: none */
+    struct auth_mask *restricted_mask;
 };
 void caller_free(struct caller **caller);
 #define _cleanup_caller_ _cleanup_(caller_free)
 
 enum auth_verb { AUTH_LIST, AUTH_GET, AUTH_CREATE, AUTH_UPDATE, AUTH_PATCH, AUTH_DELETE };
 
+struct console;
 struct auth;
+struct auth_mask; /* kind × verb, as bits; private to auth */
 
-/* @return 0, or -EACCES with `error` filled in (401) */
+/* Observes console->objects; uses console->trust and, to publish signing keys, console->commit. */
+int auth_new(struct console *console, struct auth **ret);
+void auth_free(struct auth **auth);
+/* Once, after everything was loaded: index what is there, publish the own signing key. */
+int auth_start(struct auth *auth);
+
+#define AUTH_COOKIE "x-bulkhead-token"
+
+/*
+ * Bearer token, cookie AUTH_COOKIE, or an Enforcer's certificate, in this order; one of them that
+ * is wrong is not made good by the next. Counts one use of a token with a quota.
+ * @return 0, or -EACCES with `error` filled in: 401, or 417 when the quota is used up
+ */
 int auth_authenticate(struct auth *auth, const struct http_request *request,
                       struct api_error *error, struct caller **ret);
 /*
@@ -49,5 +65,8 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
  */
 bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
                   const struct schema_kind *kind, const char *namespace, json_t *explain);
+/* A token given as text (GET /events?token=…). */
+int auth_authenticate_token(struct auth *auth, const char *token, const char *client,
+                            struct api_error *error, struct caller **ret);
 /* Namespaces in which the caller may do anything at all; JSON list of names. */
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller);

@@ -25,6 +25,12 @@ void change_set_free(struct change_set **set);
 /* A new object; its id is made here and may be wanted in `ret_id`. `sparse` is not consumed. */
 int change_set_create(struct change_set *set, const struct schema_kind *kind, const char *namespace,
                       const json_t *sparse, char ret_id[SCHEMA_ID_LEN + 1]);
+/* The same with an ID made before: certificates and references name an object that is not there
+ * yet.
+ */
+int change_set_make_id(char ret_id[SCHEMA_ID_LEN + 1]);
+int change_set_create_as(struct change_set *set, const struct schema_kind *kind,
+                         const char *namespace, const json_t *sparse, const char *id);
 int change_set_update(struct change_set *set, const struct object *object, const json_t *sparse);
 int change_set_delete(struct change_set *set, const struct object *object);
 int change_set_log(struct change_set *set, const char *namespace, const json_t *activity);

@@ -478,6 +478,18 @@ void trust_signer_remove(struct trust *trust, const char *kid)
         signer_drop(trust, at);
 }
 
+bool trust_signer_at(const struct trust *trust, size_t i, const char **ret_kid,
+                     const char **ret_public_pem)
+{
+    assert(trust);
+
+    if (i >= trust->n_signers)
+        return false;
+    *ret_kid = trust->signers[i]->kid;
+    *ret_public_pem = trust->signers[i]->public_pem;
+    return true;
+}
+
 const char *trust_signer_kid(const struct trust *trust)
 {
     return trust->present->kid;

@@ -79,8 +79,14 @@ struct trust_certificate {
  * this time */
 int trust_certificate_read(struct trust *trust, const char *pem, int64_t now_ms,
                            struct trust_certificate *ret);
+/* SHA-256 over the DER of a PEM certificate, whoever made it; -EINVAL. */
+int trust_certificate_fingerprint(const char *pem, uint8_t ret_sha256[32]);
 void trust_certificate_clear(struct trust_certificate *certificate);
 
+/*
+ * One kind of token must not pass for another, they all have the same signers: a caller's token
+ * (auth.h) has a claim "use": "api", and nothing else may have it.
+ */
 /* Sign claims (an object; iat, iss, kid are set, and jti at random unless given) as ES256 JWT with
  * the present key. `exp` (seconds) is the caller's to set. -EMSGSIZE:
  * longer than TRUST_TOKEN_BYTES_MAX. Owned by the caller. */
@@ -96,7 +102,10 @@ int trust_token_verify(struct trust *trust, const char *token, int64_t now_ms, s
  * names; -BULKHEAD_ETOOMANY. Known already: 0. */
 int trust_signer_add(struct trust *trust, const char *kid, const char *public_pem);
 void trust_signer_remove(struct trust *trust, const char *kid);
-const char *trust_signer_kid(const struct trust *trust);
+/* The i-th of all that verify, the present one of our own among them; false past the end. */
+bool trust_signer_at(const struct trust *trust, size_t i, const char **ret_kid,
+                     const char **ret_public_pem);
+const char *trust_signer_kid(const struct trust *trust); /* the present one */
 const char *trust_signer_pem(const struct trust *trust);
 /* A new signing key when the present one is due; *ret_new says whether. Also drops own ones whose
  * last token has expired: *ret_dropped (owned by the caller, NULL: none) is the kid of one of them,

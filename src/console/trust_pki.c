@@ -561,6 +561,14 @@ int trust_certificate_read(struct trust *trust, const char *pem, int64_t now_ms,
     return 0;
 }
 
+int trust_certificate_fingerprint(const char *pem, uint8_t ret_sha256[32])
+{
+    _cleanup_x509_ X509 *certificate = NULL;
+    int r = trust_x509_read(pem, &certificate);
+
+    return r < 0 ? r : trust_x509_sha256(certificate, ret_sha256);
+}
+
 void trust_certificate_clear(struct trust_certificate *certificate)
 {
     free(certificate->common_name);
