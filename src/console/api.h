@@ -38,6 +38,7 @@ struct api_call {
     char *warnings[API_WARNINGS_MAX];
     size_t n_warnings;
     json_t *transient; /* attributes of the body that are taken once and never stored, or NULL */
+    json_t *reply;     /* attributes that only this answer shows; hooks of writes may set it */
     void *hook_data;   /* free()d with the call */
 };
 const char *api_parameter(const struct api_call *call, const char *name); /* NULL when absent */
@@ -79,6 +80,8 @@ struct api_hooks {
     /* Bits 1 << enum auth_verb that need no authentication and no authorization, because `handle`
      * does that itself (issue). `caller` is NULL then. */
     unsigned open_verbs;
+    /* Those that need a caller, but no authorization: `handle` answers by what the caller may. */
+    unsigned own_verbs;
 };
 int api_register(struct console *console, const struct api_hooks *hooks);
 /* /parents/:id/children of a child kind that is stored: `handle` does everything. The parent exists

@@ -21,6 +21,8 @@
 #include "schema/schema.h"
 #include "store/store.h"
 
+#define OBJECTS_ORDER_MAX 8
+
 struct object;
 
 /* A namespace and what is in it. The root "/" always exists. */
@@ -81,10 +83,20 @@ struct objects_query {
 int objects_list(const struct objects *objects, const struct objects_query *query,
                  bool (*visit)(void *context, const struct object *object), void *context,
                  uint64_t *ret_total);
+/* A tag that `n` objects carry. */
+struct objects_tag {
+    const char *text;
+    size_t n;
+    const void *private_data;
+};
 /* Objects of a kind that carry every tag of a clause, anywhere; false from `visit` stops. */
 void objects_by_tags(const struct objects *objects, const struct schema_kind *kind,
                      const struct tag_set *clause,
                      bool (*visit)(void *context, const struct object *object), void *context);
+/* Every tag that objects carry, in no order. */
+void objects_tags_visit(const struct objects *objects,
+                        bool (*visit)(void *context, const struct objects_tag *tag), void *context);
+const struct object *objects_tag_member(const struct objects_tag *tag, size_t i);
 void objects_in_space(const struct objects *objects, const struct space *space,
                       const struct schema_kind *kind,
                       bool (*visit)(void *context, const struct object *object), void *context);
@@ -96,6 +108,7 @@ struct object_change {
 typedef void objects_observer_fn(void *context, uint64_t revision,
                                  const struct object_change *changes, size_t n);
 int objects_observe(struct objects *objects, objects_observer_fn *observer, void *context);
+void objects_unobserve(struct objects *objects, objects_observer_fn *observer, void *context);
 /* From the store at the start (no observers told), or from another Console's changes. */
 int objects_load(struct objects *objects, const struct store_object *object);
 /* What was committed, as one change. Objects of unknown kinds (a newer Console wrote them) are

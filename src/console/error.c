@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+void api_error_set(struct api_error *error, int status, const char *title, const char *format, ...)
+{
+    va_list args;
+
+    error->status = status;
+    error->title = title;
+    error->attribute[0] = '\0';
+    va_start(args, format);
+    vsnprintf(error->description, sizeof(error->description), format, args);
+    va_end(args);
+}
+
+void api_error_result(struct api_error *error, int result, const char *what)
+{
+    switch (result) {
+    case -ENOENT:
+        api_error_set(error, 404, "Object not found", "%s is not there (any more)", what);
+        return;
+    case -EEXIST:
+        api_error_set(error, 422, "Duplicate key", "%s: the name is taken already", what);
+        snprintf(error->attribute, sizeof(error->attribute), "name");
+        return;
+    case -ESTALE:
+        api_error_set(error, 409, "Conflict",
+                      "%s was changed by somebody else meanwhile; read it again, then try again",
+                      what);
+        return;
+    case -ENOSPC:
+        api_error_set(error, 507, "Disk full",
+                      "the Console's disk is full: nothing can be written until there is space");
+        return;
+    case -ECONNREFUSED:
+    case -EROFS:
+    case -EIO:
+        api_error_set(error, 503, "Database unavailable",
+                      "the Console's database cannot be written to at present; try again later");
+        return;
+    case -EBUSY:
+        api_error_set(error, 503, "Too busy", "too many writes are waiting; try again later");
+        return;
+    case -EFBIG:
+        api_error_set(error, 413, "Too large", "%s is larger than can be stored", what);
+        return;
+    case -EINVAL:
+        api_error_set(error, 422, "Validation error", "%s cannot be stored as it is", what);
+        return;
+    case -BULKHEAD_ETOOMANY:
+        api_error_set(error, 422, "Too many", "%s: more than can be done at once", what);
+        return;
+    default:
+        api_error_set(error, 500, "Internal error", "%s: %s", what, error_text(result));
+        return;
+    }
+}
+
+static json_t *one(int status, const char *title, const char *description, const char *attribute,
+                   const char *trace)
+{
+    json_t *item =
+        json_pack("{s:i, s:s, s:s, s:s, s:s}", "code", status, "title", title, "description",
+                  description, "subject", "bulkhead", "trace", trace ? trace : "");
+
+    if (!item) /* what a client sent, and is not UTF-8 */
+        return json_pack("{s:i, s:s, s:s, s:s}", "code", status, "title", title, "subject",
+                         "bulkhead", "trace", "");
+    if (attribute && *attribute)
+        json_object_set_new(item, "data", json_pack("{s:s}", "attribute", attribute));
+    return item;
+}
+
+json_t *api_error_json(const struct api_error *error, const struct schema_problems *problems,
+                       const char *trace)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && problems && i < problems->n; i++)
+        json_array_append_new(list, one(422, "Validation error", problems->items[i].message,
+                                        problems->items[i].attribute, trace));
+    if (list && json_array_size(list) == 0)
+        json_array_append_new(
+            list, one(error->status, error->title, error->description, error->attribute, trace));
+    return list;
+}

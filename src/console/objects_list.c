@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Lists. Where the candidates come from, cheapest first:
+ *   required tags   `normalizedTags contains ["t"]`, `name ==`, `namespace ==`, `ID ==` joined by
+ *                   `and`: the shortest list of objects with one of the tags
+ *   any of          the same kind of conditions joined by `or`
+ *   the namespace   the objects of the kind in it, or of the whole kind
+ * What the conditions above do not decide alone is decided by filter_matches() on each candidate.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "console/objects_internal.h"
+
+#define REQUIRED_MAX 16
+#define ANY_MAX 256
+
+struct plan {
+    char *required[REQUIRED_MAX], *any[ANY_MAX]; /* tags */
+    size_t n_required, n_any;
+    bool residual; /* the filter must be asked as well */
+};
+
+static void plan_clear(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_required; i++)
+        free(plan->required[i]);
+    for (size_t i = 0; i < plan->n_any; i++)
+        free(plan->any[i]);
+}
+
+struct search {
+    const struct objects *objects;
+    const struct objects_query *query;
+    const struct kind_table *table;
+    struct plan plan;
+    struct object_entry **found;
+    size_t n, size;
+    bool sorted; /* found in order of ID */
+    int error;
+};
+
+/* ---- What a filter asks for --------------------------------------------------------------- */
+
+/* The tag that an object has exactly if it meets the condition; NULL when there is no such tag. */
+static char *tag_of(const struct filter_node *node, const struct schema_kind *kind)
+{
+    const char *text = json_string_value(node->value), *key = NULL;
+    char *tag = NULL;
+
+    if (!(kind->mixins & SCHEMA_BASE))
+        return NULL;
+    if (node->op == FILTER_CONTAINS && strcmp(node->key, "normalizedTags") == 0) {
+        if (json_is_array(node->value) && json_array_size(node->value) == 1)
+            text = json_string_value(json_array_get(node->value, 0));
+        return text ? strdup(text) : NULL;
+    }
+    if (node->op != FILTER_EQUAL || !text)
+        return NULL;
+    if (strcmp(node->key, "name") == 0)
+        key = "$name";
+    else if (strcmp(node->key, "namespace") == 0)
+        key = "$namespace";
+    else if (strcmp(node->key, "ID") == 0)
+        key = "$id";
+    if (!key || asprintf(&tag, "%s=%s", key, text) < 0)
+        return NULL;
+    if (tag_problem(tag)) { /* such a name has no tag: look at all */
+        free(tag);
+        return NULL;
+    }
+    return tag;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): FILTER_DEPTH_MAX
+static void plan_all(struct plan *plan, const struct filter_node *node,
+                     const struct schema_kind *kind)
+{
+    char *tag;
+
+    if (node->op == FILTER_AND) {
+        plan_all(plan, node->left, kind);
+        plan_all(plan, node->right, kind);
+        return;
+    }
+    tag = plan->n_required < REQUIRED_MAX ? tag_of(node, kind) : NULL;
+    if (tag)
+        plan->required[plan->n_required++] = tag;
+    else
+        plan->residual = true;
+}
+
+/* @return false when a part of it has no tag */
+// NOLINTNEXTLINE(misc-no-recursion): FILTER_DEPTH_MAX
+static bool plan_any(struct plan *plan, const struct filter_node *node,
+                     const struct schema_kind *kind)
+{
+    char *tag;
+
+    if (node->op == FILTER_OR)
+        return plan_any(plan, node->left, kind) && plan_any(plan, node->right, kind);
+    tag = plan->n_any < ANY_MAX ? tag_of(node, kind) : NULL;
+    if (tag)
+        plan->any[plan->n_any++] = tag;
+    return tag != NULL;
+}
+
+static void plan_make(struct plan *plan, const struct filter *filter,
+                      const struct schema_kind *kind)
+{
+    const struct filter_node *root = filter ? filter_root(filter) : NULL;
+
+    if (!root)
+        return;
+    if (root->op != FILTER_OR) {
+        plan_all(plan, root, kind);
+        return;
+    }
+    plan->residual = true;
+    if (plan_any(plan, root, kind))
+        return;
+    while (plan->n_any)
+        free(plan->any[--plan->n_any]);
+}
+
+/* ---- Candidates --------------------------------------------------------------------------- */
+
+static const json_t *get(void *context, const char *key, json_t **ret_owned)
+{
+    return object_value(context, key, ret_owned);
+}
+
+static bool in_reach(const struct search *search, const struct object_entry *entry)
+{
+    const struct space *space = search->query->space, *at;
+
+    if (entry->public.space == space)
+        return true;
+    if (search->query->recursive)
+        for (at = entry->public.space; at; at = at->parent)
+            if (at == space)
+                return true;
+    if (search->query->propagated && entry->propagate)
+        for (at = space->parent; at; at = at->parent)
+            if (at == entry->public.space)
+                return true;
+    return false;
+}
+
+/* An interned tag is at one address, so there is nothing to compare but pointers. */
+static bool has_tag(const struct object_entry *entry, const struct tag_record *record)
+{
+    for (size_t i = 0; i < entry->public.tags.n; i++)
+        if (entry->tags[i] == record->text)
+            return true;
+    return false;
+}
+
+static void offer(struct search *search, struct object_entry *entry,
+                  const struct tag_record *const *required, size_t n_required)
+{
+    const struct objects_query *query = search->query;
+
+    if (!entry->linked || entry->table != search->table || (entry->archived && !query->archived))
+        return;
+    for (size_t i = 0; i < n_required; i++)
+        if (!has_tag(entry, required[i]))
+            return;
+    if (!in_reach(search, entry))
+        return;
+    if (search->plan.residual && !filter_matches(query->filter, get, &entry->public))
+        return;
+    if (search->n == search->size) {
+        size_t size = search->size ? search->size * 2 : 64;
+        struct object_entry **more = reallocarray(search->found, size, sizeof(*more));
+
+        if (!more) {
+            search->error = -ENOMEM;
+            return;
+        }
+        search->found = more;
+        search->size = size;
+    }
+    search->found[search->n++] = entry;
+}
+
+static void offer_list(struct search *search, const struct id_list *list,
+                       const struct tag_record *const *required, size_t n_required)
+{
+    for (size_t i = 0; list && i < list->n && !search->error; i++)
+        offer(search, list->items[i], required, n_required);
+}
+
+static size_t subtree_count(const struct space *space, const struct kind_table *table, size_t limit)
+{
+    const struct space *at = space;
+    size_t n = 0;
+
+    /* Depth first without recursion: up again at the end of a row of siblings. */
+    while (at && n <= limit) {
+        const struct id_list *list =
+            space_bucket_find((const struct space_entry *)(const void *)at, table);
+
+        n += list ? list->n : 0;
+        if (at->first_child) {
+            at = at->first_child;
+            continue;
+        }
+        while (at != space && !at->next_sibling)
+            at = at->parent;
+        if (at == space)
+            break;
+        at = at->next_sibling;
+    }
+    return n;
+}
+
+static void offer_spaces(struct search *search, const struct tag_record *const *required,
+                         size_t n_required)
+{
+    const struct objects_query *query = search->query;
+    const struct space *at = query->space;
+
+    id_list_sort((struct id_list *)&search->table->all);
+    if (query->recursive &&
+        (!query->space->parent ||
+         subtree_count(query->space, search->table, search->table->all.n / 4) * 4 >
+             search->table->all.n)) {
+        offer_list(search, &search->table->all, required, n_required);
+        search->sorted = true;
+        return;
+    }
+    search->sorted = !query->recursive && !query->propagated;
+    if (query->propagated)
+        for (at = query->space->parent; at; at = at->parent)
+            offer_list(
+                search,
+                space_bucket_find((const struct space_entry *)(const void *)at, search->table),
+                required, n_required);
+    for (at = query->space; at;) {
+        offer_list(search,
+                   space_bucket_find((const struct space_entry *)(const void *)at, search->table),
+                   required, n_required);
+        if (query->recursive && at->first_child) {
+            at = at->first_child;
+            continue;
+        }
+        while (at != query->space && !at->next_sibling)
+            at = at->parent;
+        if (at == query->space)
+            break;
+        at = at->next_sibling;
+    }
+}
+
+/* Sort by ID, keep each once. */
+static void settle(struct search *search)
+{
+    size_t n = 0;
+
+    if (!search->sorted)
+        qsort(search->found, search->n, sizeof(*search->found), object_entry_compare);
+    for (size_t i = 0; i < search->n; i++)
+        if (n == 0 || search->found[n - 1] != search->found[i])
+            search->found[n++] = search->found[i];
+    search->n = n;
+    search->sorted = true;
+}
+
+/* By tags when that is less work than going through the namespace. */
+static bool offer_by_required(struct search *search)
+{
+    const struct tag_record *records[REQUIRED_MAX], *best = NULL;
+
+    if (!search->plan.n_required)
+        return false;
+    for (size_t i = 0; i < search->plan.n_required; i++) {
+        records[i] = tag_table_find(&search->objects->tags, search->plan.required[i]);
+        if (!records[i])
+            return true; /* nobody has this tag */
+        if (!best || records[i]->n < best->n)
+            best = records[i];
+    }
+    if (best->n > search->table->all.n / 4 + 64) {
+        offer_spaces(search, records, search->plan.n_required);
+        return true;
+    }
+    for (uint32_t i = 0; i < best->n && !search->error; i++)
+        offer(search, best->members[i].entry, records, search->plan.n_required);
+    return true;
+}
+
+static bool offer_by_any(struct search *search)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < search->plan.n_any; i++) {
+        const struct tag_record *record =
+            tag_table_find(&search->objects->tags, search->plan.any[i]);
+
+        total += record ? record->n : 0;
+    }
+    if (!search->plan.n_any || total > search->table->all.n / 4 + 64)
+        return false;
+    for (size_t i = 0; i < search->plan.n_any; i++) {
+        const struct tag_record *record =
+            tag_table_find(&search->objects->tags, search->plan.any[i]);
+
+        for (uint32_t j = 0; record && j < record->n && !search->error; j++)
+            offer(search, record->members[j].entry, NULL, 0);
+    }
+    return true;
+}
+
+/* ---- Order -------------------------------------------------------------------------------- */
+
+struct sort_row {
+    struct object_entry *entry;
+    json_t *keys[OBJECTS_ORDER_MAX];
+};
+
+struct sort_order {
+    size_t n;
+    bool descending[OBJECTS_ORDER_MAX];
+};
+
+static int compare_json(const json_t *a, const json_t *b)
+{
+    if (!a || !b)
+        return (a != NULL) - (b != NULL);
+    if (json_is_string(a) && json_is_string(b))
+        return strcmp(json_string_value(a), json_string_value(b));
+    if (json_is_number(a) && json_is_number(b))
+        return (json_number_value(a) > json_number_value(b)) -
+               (json_number_value(a) < json_number_value(b));
+    return (int)json_typeof(a) - (int)json_typeof(b);
+}
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+    const struct sort_row *left = a, *right = b;
+    const struct sort_order *order = context;
+
+    for (size_t i = 0; i < order->n; i++) {
+        int r = compare_json(left->keys[i], right->keys[i]);
+
+        if (r != 0)
+            return order->descending[i] ? -r : r;
+    }
+    return object_entry_compare(&left->entry, &right->entry);
+}
+
+static int order(struct search *search)
+{
+    struct sort_order order = {0};
+    struct sort_row *rows;
+
+    while (search->query->order[order.n]) {
+        if (order.n == OBJECTS_ORDER_MAX)
+            return -BULKHEAD_ETOOMANY;
+        order.descending[order.n] = search->query->order[order.n][0] == '-';
+        order.n++;
+    }
+    rows = calloc(search->n + 1, sizeof(*rows));
+    if (!rows)
+        return -ENOMEM;
+    for (size_t i = 0; i < search->n; i++) {
+        rows[i].entry = search->found[i];
+        for (size_t j = 0; j < order.n; j++)
+            object_value(&search->found[i]->public, search->query->order[j] + order.descending[j],
+                         &rows[i].keys[j]);
+    }
+    qsort_r(rows, search->n, sizeof(*rows), compare_rows, &order);
+    for (size_t i = 0; i < search->n; i++) {
+        search->found[i] = rows[i].entry;
+        for (size_t j = 0; j < order.n; j++)
+            json_decref(rows[i].keys[j]);
+    }
+    free(rows);
+    return 0;
+}
+
+/* ---- Lists -------------------------------------------------------------------------------- */
+
+/* A page of one namespace without conditions needs no copy of the whole list. */
+static bool simple(const struct search *search)
+{
+    const struct objects_query *query = search->query;
+
+    return !query->filter && !query->order && !query->recursive && !query->propagated &&
+           (query->archived || !(query->kind->mixins & SCHEMA_ARCHIVABLE));
+}
+
+static void visit_page(const struct objects_query *query, struct object_entry *const *items,
+                       size_t n, bool (*visit)(void *context, const struct object *object),
+                       void *context)
+{
+    size_t end =
+        query->limit && query->limit < n - MIN(query->offset, n) ? query->offset + query->limit : n;
+
+    for (size_t i = query->offset; i < end; i++)
+        if (!visit(context, &items[i]->public))
+            return;
+}
+
+static void visit_after(const struct search *search, const struct id_list *list,
+                        bool (*visit)(void *context, const struct object *object), void *context)
+{
+    struct objects_query page = *search->query;
+
+    if (page.after)
+        page.offset += id_list_after(list, page.after);
+    visit_page(&page, list->items, list->n, visit, context);
+}
+
+int objects_list(const struct objects *objects, const struct objects_query *query,
+                 bool (*visit)(void *context, const struct object *object), void *context,
+                 uint64_t *ret_total)
+{
+    struct search search = {.objects = objects, .query = query};
+    struct id_list list;
+    int r = 0;
+
+    assert(query->kind && query->space);
+
+    *ret_total = 0;
+    search.table = objects_table(objects, query->kind->name);
+    if (!search.table)
+        return -ENOENT;
+    if (simple(&search)) {
+        const struct id_list *all =
+            space_bucket_find((const struct space_entry *)(const void *)query->space, search.table);
+
+        if (all) {
+            *ret_total = all->n;
+            visit_after(&search, all, visit, context);
+        }
+        return 0;
+    }
+    plan_make(&search.plan, query->filter, query->kind);
+    if (!offer_by_required(&search) && !offer_by_any(&search))
+        offer_spaces(&search, NULL, 0);
+    settle(&search);
+    if (query->order && !search.error)
+        r = order(&search);
+    if (r == 0)
+        r = search.error;
+    if (r == 0) {
+        *ret_total = search.n;
+        list = (struct id_list){.items = search.found, .n = search.n};
+        visit_after(&search, &list, visit, context);
+    }
+    plan_clear(&search.plan);
+    free(search.found);
+    return r;
+}
+
+void objects_by_tags(const struct objects *objects, const struct schema_kind *kind,
+                     const struct tag_set *clause,
+                     bool (*visit)(void *context, const struct object *object), void *context)
+{
+    const struct tag_record *best = NULL;
+
+    for (size_t i = 0; i < clause->n; i++) {
+        const struct tag_record *record = tag_table_find(&objects->tags, clause->tags[i]);
+
+        if (!record)
+            return;
+        if (!best || record->n < best->n)
+            best = record;
+    }
+    for (uint32_t i = 0; best && i < best->n; i++) {
+        const struct object_entry *entry = best->members[i].entry;
+
+        if (entry->linked && entry->public.kind == kind &&
+            tag_set_has_all(&entry->public.tags, clause) && !visit(context, &entry->public))
+            return;
+    }
+}
+
+void objects_in_space(const struct objects *objects, const struct space *space,
+                      const struct schema_kind *kind,
+                      bool (*visit)(void *context, const struct object *object), void *context)
+{
+    const struct id_list *list = space_bucket_find((const struct space_entry *)(const void *)space,
+                                                   objects_table(objects, kind->name));
+
+    for (size_t i = 0; list && i < list->n; i++)
+        if (!visit(context, &list->items[i]->public))
+            return;
+}
+
+void objects_tags_visit(const struct objects *objects,
+                        bool (*visit)(void *context, const struct objects_tag *tag), void *context)
+{
+    for (size_t i = 0; i < objects->tags.n_heads; i++) {
+        for (const struct tag_record *at = objects->tags.heads[i]; at; at = at->next) {
+            const struct objects_tag tag = {at->text, at->n, at};
+
+            if (!visit(context, &tag))
+                return;
+        }
+    }
+}
+
+const struct object *objects_tag_member(const struct objects_tag *tag, size_t i)
+{
+    const struct tag_record *record = tag->private_data;
+
+    return &record->members[i].entry->public;
+}
