@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "console/render_internal.h"
+
+/* Entries, sets of them, and what their bodies say. */
+
+int entry_new(struct render *render, void *owner, struct render_entry **ret, const char *format,
+              ...)
+{
+    struct render_entry *entry = calloc(1, sizeof(*entry));
+    char key[LINK_KEY_MAX + 1];
+    va_list arguments;
+    int len;
+
+    if (!entry)
+        return -ENOMEM;
+    va_start(arguments, format);
+    len = vsnprintf(key, sizeof(key), format, arguments);
+    va_end(arguments);
+    assert(len > 0 && (size_t)len < sizeof(key));
+    entry->key = strdup(key);
+    if (!entry->key) {
+        free(entry);
+        return -ENOMEM;
+    }
+    entry->id = ++render->last_entry_id;
+    entry->owner = owner;
+    entry->references = 1;
+    *ret = entry;
+    return 0;
+}
+
+void entry_unref(struct render_entry **entry)
+{
+    if (!*entry)
+        return;
+    assert((*entry)->references > 0);
+    if (--(*entry)->references == 0) {
+        free((*entry)->key);
+        free(*entry);
+    }
+    *entry = NULL;
+}
+
+void entry_kill(struct render_entry **entry)
+{
+    if (!*entry)
+        return;
+    (*entry)->dead = true;
+    (*entry)->owner = NULL;
+    entry_unref(entry);
+}
+
+void entry_version_of(struct render_entry *entry, const json_t *content)
+{
+    char *text = content ? json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    /* Out of memory: a version that nobody has, so it is sent again. */
+    entry->version = text ? link_version(text, strlen(text)) : entry->version + 1;
+    free(text);
+}
+
+int scope_add(struct render_scope *scope, struct render_entry *entry)
+{
+    int r;
+
+    if (!entry || entry->dead)
+        return 0;
+    r = vec_reserve(&scope->items, &scope->size, scope->n + 1, sizeof(*scope->items));
+    if (r < 0)
+        return r;
+    scope->items[scope->n++] = (struct render_item){.entry = entry, .version = entry->version};
+    return 0;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct render_item *x = a, *y = b;
+
+    return (x->entry->id > y->entry->id) - (x->entry->id < y->entry->id);
+}
+
+void scope_settle(struct render_scope *scope)
+{
+    size_t n = 0;
+
+    if (scope->n > 1)
+        qsort(scope->items, scope->n, sizeof(*scope->items), compare_items);
+    for (size_t i = 0; i < scope->n; i++) {
+        if (n > 0 && scope->items[n - 1].entry == scope->items[i].entry)
+            continue;
+        scope->items[n] = scope->items[i];
+        scope->items[n++].entry->references++;
+    }
+    scope->n = n;
+}
+
+void render_scope_clear(struct render_scope *scope)
+{
+    for (size_t i = 0; i < scope->n; i++)
+        entry_unref(&scope->items[i].entry);
+    free(scope->items);
+    *scope = (struct render_scope){0};
+}
+
+bool scope_equal(const struct render_scope *a, const struct render_scope *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (a->items[i].entry != b->items[i].entry || a->items[i].version != b->items[i].version)
+            return false;
+    return true;
+}
+
+static json_t *pick(const json_t *body, const char *const *names)
+{
+    json_t *picked = json_object();
+
+    for (; *names && picked; names++) {
+        json_t *value = json_object_get(body, *names);
+
+        if (value && json_object_set(picked, *names, value) < 0) {
+            json_decref(picked);
+            return NULL;
+        }
+    }
+    return picked;
+}
+
+static json_t *with_namespace(json_t *object, const char *namespace)
+{
+    if (object)
+        json_object_set_new(object, "namespace", json_string(namespace));
+    return object;
+}
+
+/* As policy files have them (docs/formats/policy.md). */
+json_t *ruleset_content(const struct ruleset *ruleset)
+{
+    static const char *const names[] = {"name",    "propagate",     "fallback",      "disabled",
+                                        "subject", "incomingRules", "outgoingRules", NULL};
+
+    return with_namespace(pick(ruleset->body, names), ruleset->place->name);
+}
+
+json_t *network_content(const struct network *network)
+{
+    static const char *const names[] = {
+        "name", "propagate", "entries", "associatedTags", "metadata", "matchProcessingUnits", NULL};
+
+    return with_namespace(pick(network->body, names), network->place->name);
+}
+
+json_t *place_content(const struct place *place)
+{
+    static const char *const names[] = {"defaultPUIncomingTrafficAction",
+                                        "defaultPUOutgoingTrafficAction", "rejectMode", NULL};
+    json_t *content = pick(place->body, names);
+
+    if (content)
+        json_object_set_new(content, "name", json_string(place->name));
+    return content;
+}
+
+static json_t *tags_json(const struct tag_set *tags)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < tags->n && list; i++)
+        json_array_append_new(list, json_string(tags->tags[i]));
+    return list;
+}
+
+json_t *unit_content(const struct unit *unit)
+{
+    json_t *tags = tags_json(&unit->tags);
+
+    if (!tags)
+        return NULL;
+    return json_pack("{s:s, s:s, s:o, s:I}", "ID", unit->id, "namespace", unit->place->name, "tags",
+                     tags, "identity",
+                     unit->identity ? (json_int_t)unit->identity->number : (json_int_t)0);
+}
+
+json_t *identity_claims(const struct identity *identity)
+{
+    json_t *tags = tags_json(&identity->tags);
+
+    if (!tags)
+        return NULL;
+    return json_pack("{s:I, s:s, s:o}", "id", (json_int_t)identity->number, "ns",
+                     identity->namespace, "tags", tags);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Numbers in order, so that the content does not depend on the order of events. */
+static json_t *hosted(const struct enforcer *enforcer)
+{
+    uint32_t *numbers = calloc(enforcer->identities.n + 1, sizeof(*numbers));
+    json_t *list = numbers ? json_array() : NULL;
+    size_t n = 0;
+
+    if (!list) {
+        free(numbers);
+        return NULL;
+    }
+    for (size_t i = 0; i < enforcer->identities.n; i++) {
+        const struct identity *identity = enforcer->identities.items[i].target;
+
+        if (identity->number)
+            numbers[n++] = identity->number;
+    }
+    qsort(numbers, n, sizeof(*numbers), compare_numbers);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_integer(numbers[i]));
+    free(numbers);
+    return list;
+}
+
+json_t *host_claims(const struct enforcer *enforcer)
+{
+    json_t *identities = hosted(enforcer);
+
+    if (!identities)
+        return NULL;
+    return json_pack("{s:I, s:O*, s:O*, s:o}", "id", (json_int_t)enforcer->number, "keys",
+                     enforcer->keys, "addresses", enforcer->addresses, "identities", identities);
+}
+
+static int append_json(struct buf *body, json_t *content)
+{
+    char *text = content ? json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    json_decref(content);
+    if (!text)
+        return -ENOMEM;
+    buf_puts(body, text);
+    free(text);
+    return body->error;
+}
+
+int render_entry_body(struct render *render, const struct render_entry *entry, struct buf *body,
+                      json_t **ret_claims)
+{
+    *ret_claims = NULL;
+    if (entry->dead)
+        return -ENOENT;
+    switch (entry->key[0]) {
+    case 'n':
+        return append_json(body, place_content(entry->owner));
+    case 'r':
+        return append_json(body, ruleset_content(entry->owner));
+    case 'x':
+        return append_json(body, network_content(entry->owner));
+    case 'u':
+        return append_json(body, unit_content(entry->owner));
+    case 'i':
+        *ret_claims = identity_claims(entry->owner);
+        return *ret_claims ? 0 : -ENOMEM;
+    case 'h':
+        *ret_claims = host_claims(entry->owner);
+        return *ret_claims ? 0 : -ENOMEM;
+    case 'p':
+        buf_puts(body, ((const struct enforcer *)entry->owner)->profile);
+        return body->error;
+    default:
+        buf_puts(body, render->trust);
+        return body->error;
+    }
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/render_internal.h"
+
+/* Rulesets: filed under the tags they name, so that a change finds whom it concerns. */
+
+/* The label with the shortest list; lists are picked by offset in struct label. */
+static struct label *shortest(const struct clause *clause, size_t list_offset)
+{
+    struct label *best = NULL;
+    size_t best_n = SIZE_MAX;
+
+    for (size_t i = 0; i < clause->n; i++) {
+        const struct pointers *list = (const void *)((const char *)clause->labels[i] + list_offset);
+
+        if (list->n < best_n) {
+            best = clause->labels[i];
+            best_n = list->n;
+        }
+    }
+    return best;
+}
+
+static int post(struct clauses *clauses, struct ruleset *ruleset, size_t list_offset)
+{
+    for (size_t i = 0; i < clauses->n; i++) {
+        struct clause *clause = &clauses->items[i];
+        struct label *label = shortest(clause, list_offset);
+        int r;
+
+        if (!label)
+            continue;
+        r = pointers_push((void *)((char *)label + list_offset), ruleset);
+        if (r < 0)
+            return r;
+        clause->filed = label;
+    }
+    return 0;
+}
+
+static void unpost(struct clauses *clauses, struct ruleset *ruleset, size_t list_offset)
+{
+    for (size_t i = 0; i < clauses->n; i++) {
+        struct clause *clause = &clauses->items[i];
+
+        if (clause->filed)
+            pointers_remove((void *)((char *)clause->filed + list_offset), ruleset);
+        clause->filed = NULL;
+    }
+}
+
+/* Tags of subjects decide which renderings are different ones. */
+static int subjects_use(struct render *render, struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->subject.n; i++) {
+        const struct clause *clause = &ruleset->subject.items[i];
+
+        for (size_t j = 0; j < clause->n; j++) {
+            int r = clause->labels[j]->subject_uses++ == 0
+                        ? units_of_label(render, clause->labels[j])
+                        : 0;
+
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static void subjects_unuse(struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->subject.n; i++)
+        for (size_t j = 0; j < ruleset->subject.items[i].n; j++)
+            ruleset->subject.items[i].labels[j]->subject_uses--;
+}
+
+static int need(struct ruleset *ruleset, struct identity *identity)
+{
+    int r = pointers_push(&ruleset->needs, identity);
+
+    return r < 0 ? r : pointers_push(&identity->rulesets, ruleset);
+}
+
+static int needs_add(struct render *render, struct ruleset *ruleset)
+{
+    uint64_t stamp = ++render->stamp;
+
+    for (size_t i = 0; i < ruleset->objects.n; i++) {
+        const struct clause *clause = &ruleset->objects.items[i];
+        struct label *label = shortest(clause, offsetof(struct label, identities));
+
+        for (size_t j = 0; label && j < label->identities.n; j++) {
+            struct identity *identity = label->identities.v[j];
+            int r;
+
+            if (identity->stamp == stamp ||
+                !clause_within(clause, identity->labels, identity->n_labels))
+                continue;
+            identity->stamp = stamp;
+            r = need(ruleset, identity);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static void needs_drop(struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->needs.n; i++)
+        pointers_remove(&((struct identity *)ruleset->needs.v[i])->rulesets, ruleset);
+    ruleset->needs.n = 0;
+}
+
+static void its_renderings_dirty(struct render *render, struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->renderings.n; i++)
+        rendering_dirty(render, ruleset->renderings.v[i]);
+}
+
+/* Renderings that it selects now. */
+static void selected_dirty(struct render *render, struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->subject.n; i++) {
+        const struct clause *clause = &ruleset->subject.items[i];
+        struct label *label = shortest(clause, offsetof(struct label, renderings));
+
+        for (size_t j = 0; label && j < label->renderings.n; j++) {
+            struct rendering *rendering = label->renderings.v[j];
+
+            if (place_sees(rendering->place, ruleset->place, ruleset->propagate) &&
+                clause_within(clause, rendering->labels, rendering->n_labels))
+                rendering_dirty(render, rendering);
+        }
+    }
+}
+
+int identity_rulesets(struct render *render, struct identity *identity)
+{
+    uint64_t stamp = ++render->stamp;
+
+    for (size_t i = 0; i < identity->n_labels; i++) {
+        struct pointers *posted = &identity->labels[i]->objects;
+
+        for (size_t j = 0; j < posted->n; j++) {
+            struct ruleset *ruleset = posted->v[j];
+            int r;
+
+            if (ruleset->stamp == stamp ||
+                !clauses_match(&ruleset->objects, identity->labels, identity->n_labels))
+                continue;
+            ruleset->stamp = stamp;
+            r = need(ruleset, identity);
+            if (r < 0)
+                return r;
+            its_renderings_dirty(render, ruleset);
+        }
+    }
+    return 0;
+}
+
+void identity_touched(struct render *render, struct identity *identity)
+{
+    for (size_t i = 0; i < identity->rulesets.n; i++)
+        its_renderings_dirty(render, identity->rulesets.v[i]);
+    for (size_t i = 0; i < identity->fetched_by.n; i++)
+        enforcer_dirty(render, identity->fetched_by.v[i]);
+}
+
+static void ruleset_empty(struct render *render, struct ruleset *ruleset)
+{
+    its_renderings_dirty(render, ruleset);
+    needs_drop(ruleset);
+    subjects_unuse(ruleset);
+    unpost(&ruleset->subject, ruleset, offsetof(struct label, subjects));
+    unpost(&ruleset->objects, ruleset, offsetof(struct label, objects));
+    clauses_clear(&ruleset->subject);
+    clauses_clear(&ruleset->objects);
+    json_decref(ruleset->body);
+    ruleset->body = NULL;
+}
+
+static void ruleset_drop(struct render *render, struct ruleset *ruleset)
+{
+    ruleset_empty(render, ruleset);
+    for (size_t i = 0; i < ruleset->renderings.n; i++)
+        pointers_remove(&((struct rendering *)ruleset->renderings.v[i])->rulesets, ruleset);
+    pointers_free(&ruleset->renderings);
+    pointers_free(&ruleset->needs);
+    pointers_remove(&ruleset->place->rulesets, ruleset);
+    HASH_DEL(render->rulesets, ruleset);
+    entry_kill(&ruleset->entry);
+    free(ruleset->id);
+    free(ruleset);
+}
+
+static int ruleset_new(struct render *render, const char *id, struct place *place,
+                       struct ruleset **ret)
+{
+    struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+    int r;
+
+    if (!ruleset)
+        return -ENOMEM;
+    ruleset->place = place;
+    ruleset->id = strdup(id);
+    r = ruleset->id ? entry_new(render, ruleset, &ruleset->entry, "r:%s", id) : -ENOMEM;
+    if (r == 0)
+        r = pointers_push(&place->rulesets, ruleset);
+    if (r < 0) {
+        entry_kill(&ruleset->entry);
+        free(ruleset->id);
+        free(ruleset);
+        return r;
+    }
+    HASH_ADD_KEYPTR(hh, render->rulesets, ruleset->id, strlen(ruleset->id), ruleset);
+    *ret = ruleset;
+    return 0;
+}
+
+static int objects_read(struct render *render, struct ruleset *ruleset, const char *direction)
+{
+    const json_t *rules = json_object_get(ruleset->body, direction);
+
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        int r = clauses_read(render, json_object_get(json_array_get(rules, i), "object"),
+                             &ruleset->objects);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int ruleset_fill(struct render *render, struct ruleset *ruleset, const json_t *body)
+{
+    json_t *content;
+    int r;
+
+    ruleset->body = json_deep_copy(body);
+    if (!ruleset->body)
+        return -ENOMEM;
+    ruleset->propagate = json_is_true(json_object_get(body, "propagate"));
+    ruleset->fallback = json_is_true(json_object_get(body, "fallback"));
+    ruleset->disabled = json_is_true(json_object_get(body, "disabled"));
+    r = clauses_read(render, json_object_get(body, "subject"), &ruleset->subject);
+    if (r == 0)
+        r = objects_read(render, ruleset, "incomingRules");
+    if (r == 0)
+        r = objects_read(render, ruleset, "outgoingRules");
+    if (r == 0)
+        r = post(&ruleset->subject, ruleset, offsetof(struct label, subjects));
+    if (r == 0)
+        r = post(&ruleset->objects, ruleset, offsetof(struct label, objects));
+    if (r == 0)
+        r = subjects_use(render, ruleset);
+    if (r == 0)
+        r = needs_add(render, ruleset);
+    content = ruleset_content(ruleset);
+    entry_version_of(ruleset->entry, content);
+    json_decref(content);
+    return r;
+}
+
+int render_ruleset_put(struct render *render, const char *id, const char *namespace,
+                       const json_t *body)
+{
+    struct ruleset *ruleset = NULL;
+    struct place *place;
+    int r;
+
+    HASH_FIND_STR(render->rulesets, id, ruleset);
+    if (!body) {
+        if (ruleset)
+            ruleset_drop(render, ruleset);
+        return 0;
+    }
+    r = place_get(render, namespace, &place);
+    if (r == 0 && ruleset)
+        ruleset_empty(render, ruleset);
+    else if (r == 0)
+        r = ruleset_new(render, id, place, &ruleset);
+    if (r == 0)
+        r = ruleset_fill(render, ruleset, body);
+    if (r == 0)
+        selected_dirty(render, ruleset);
+    return r;
+}
