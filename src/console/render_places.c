@@ -131,7 +131,7 @@ static int reidentify(struct render *render, struct place *place)
 int render_namespace_put(struct render *render, const char *name, const json_t *body)
 {
     struct place *place;
-    char **prefixes;
+    char **prefixes = NULL;
     uint64_t version;
     int r;
 
