@@ -8,6 +8,16 @@
 #define FQDN_BYTES_MAX 253
 #define FQDN_LABEL_BYTES_MAX 63
 
+bool cidr_is_meant(const char *entry)
+{
+    struct ip_prefix prefix;
+
+    assert(entry);
+
+    return *entry == '!' || strpbrk(entry, ":/") || entry[strspn(entry, "0123456789.")] == '\0' ||
+           ip_prefix_parse(entry, &prefix) == 0;
+}
+
 int cidr_list_add(struct cidr_list *list, const char *text, const char **ret_problem)
 {
     bool hole = *text == '!';

@@ -36,15 +36,6 @@ static void entries_clear(struct entries *entries)
     free(entries->refs);
 }
 
-/* An entry is meant as a CIDR when a domain name could not look like that. */
-static bool looks_like_cidr(const char *text)
-{
-    struct ip_prefix prefix;
-
-    return *text == '!' || strpbrk(text, ":/") || text[strspn(text, "0123456789.")] == '\0' ||
-           ip_prefix_parse(text, &prefix) == 0;
-}
-
 static void read_cidr(struct reader *reader, const struct node *node, const struct path *path,
                       struct entries *entries)
 {
@@ -176,7 +167,7 @@ static void read_entries(struct reader *reader, const struct node *list, const s
         if (node->kind != NODE_STRING)
             check_error(&reader->check, node, &here, "found %s, expected a CIDR or domain name",
                         described(node).text);
-        else if (looks_like_cidr(node->text))
+        else if (cidr_is_meant(node->text))
             read_cidr(reader, node, &here, &entries);
         else
             read_fqdn(reader, node, &here, &entries);

@@ -54,6 +54,7 @@ enum schema_flag {
     SCHEMA_SECRET = 1 << 5,          /* stored, never answered */
     SCHEMA_ENFORCER_WRITES = 1 << 6, /* only an Enforcer (or the Console itself) may set it */
     SCHEMA_DEPRECATED = 1 << 7,
+    SCHEMA_NOT_NULL = 1 << 8, /* null is an error: half a line must not turn into the default */
 };
 
 /* Who writes: decides which attributes may be set. */
@@ -67,11 +68,17 @@ enum schema_verb {
     SCHEMA_DELETE = 1 << 4,
 };
 
+struct schema_index;
 struct schema_kind;
 struct schema_problems;
 
-/* Why a value is wrong: appends "found …, expected …" to `problem` and returns false. */
+/* Why a value is wrong: appends what was expected to `problem` and returns false. Of a list and of
+ * a map it is asked about each value. */
 typedef bool schema_check_fn(const json_t *value, struct buf *problem);
+/* What no single value shows (duplicates, overlaps, combinations). Adds problems whose attribute is
+ * relative to the value: "[1]", ".object", "". Asked only when the parts are right by themselves.
+ */
+typedef bool schema_whole_fn(const json_t *value, struct schema_problems *problems);
 
 struct schema_attribute {
     const char *name;
@@ -80,12 +87,16 @@ struct schema_attribute {
     const char *fallback;       /* default as JSON text; NULL: the type's empty value */
     const char *const *choices; /* SCHEMA_ENUM: NULL-terminated */
     size_t max_chars;           /* strings; 0: SCHEMA_STRING_MAX bytes */
+    size_t max_items;           /* lists and maps; 0: SCHEMA_LIST_MAX */
+    int64_t minimum, maximum;   /* SCHEMA_INTEGER; both 0: any */
     schema_check_fn *check;     /* NULL: the type says all */
+    schema_whole_fn *whole;     /* NULL: nothing more */
     const struct schema_kind *embedded;
     const char *help; /* one sentence */
 };
 
-/* Groups of attributes that many kinds share (product reference 4.5), as bits. */
+/* Groups of attributes that many kinds share (product reference 4.5), as bits. A kind may describe
+ * one of them itself: its own description counts. Stored kinds and namespaced ones have an ID. */
 enum schema_mixin {
     SCHEMA_BASE = 1 << 0, /* associatedTags, annotations, normalizedTags, protected */
     SCHEMA_NAMED = 1 << 1,
@@ -109,7 +120,7 @@ struct schema_query_key { /* a query parameter of one route */
 };
 
 struct schema_sub_route { /* /parents/:id/children */
-    const char *child;    /* plural of the child kind */
+    const char *child;    /* plural of the child kind, or a word (poke) */
     unsigned verbs;       /* SCHEMA_LIST, SCHEMA_CREATE */
     const struct schema_query_key *keys;
     size_t n_keys;
@@ -128,13 +139,13 @@ struct schema_kind {
     bool hidden; /* not in the API at all: the Console's own bookkeeping */
     const struct schema_attribute *attributes; /* without the mixins' */
     size_t n_attributes;
-    /* What no single attribute shows. Adds problems itself. NULL: nothing. */
-    bool (*check)(const json_t *object, struct schema_problems *problems);
+    schema_whole_fn *check; /* of the object in sparse form; NULL: nothing more */
     const struct schema_sub_route *sub_routes;
     size_t n_sub_routes;
     const struct schema_query_key *keys; /* of the list, besides the ones every list takes */
     size_t n_keys;
     const char *const *columns; /* of a table, NULL-terminated; NULL: ID, name, namespace */
+    struct schema_index *index; /* private: SCHEMA_INDEX of internal.h */
 };
 
 struct schema_problem {
@@ -150,7 +161,7 @@ void schema_problem_add(struct schema_problems *problems, const char *attribute,
 void schema_problems_clear(struct schema_problems *problems);
 #define _cleanup_schema_problems_ _cleanup_(schema_problems_clear)
 
-/* All kinds, sorted by name. */
+/* All kinds, sorted by name, with the embedded (no plural) and the hidden ones. */
 const struct schema_kind *const *schema_kinds(size_t *ret_n);
 /* By name, plural, entity or alias, not case sensitive; NULL when there is none. */
 const struct schema_kind *schema_kind_find(const char *word);
@@ -162,7 +173,12 @@ const struct schema_attribute *schema_attribute_find(const struct schema_kind *k
                                                      const char *name);
 
 /*
- * Check what somebody sent and bring it into sparse form.
+ * Check what somebody sent and bring it into sparse form. The result shares its inner values with
+ * `given` and `stored`: replace them, do not change them in place.
+ *
+ * null means the default. COMPUTED attributes are checked for their type and left out: whoever
+ * keeps ID, namespace and updateTime compares them. An attribute that the writer may not set is
+ * fine when it is absent or has its present value; SECRET ones that are absent keep theirs.
  * @param stored  NULL: a creation; else the present object (sparse): attributes that `given` lacks
  *                keep their value when `partial` (PATCH), get their default otherwise (PUT)
  * @param ret     new reference; also has the TRANSIENT attributes given (the caller takes them out)
@@ -175,6 +191,18 @@ int schema_accept(const struct schema_kind *kind, enum schema_writer writer, con
  * NULL. `fields`: names wanted, NULL-terminated, NULL: all. New reference, NULL on ENOMEM. */
 json_t *schema_complete(const struct schema_kind *kind, const json_t *sparse,
                         const json_t *computed, const char *const *fields);
+
+/* Query parameters that a verb takes on every route, besides the kind's own. */
+const struct schema_query_key *schema_verb_keys(enum schema_verb verb, size_t *ret_n);
+
+/* ---- Texts with a meaning ------------------------------------------------------------------ */
+
+/* RFC 3339 with any offset, also "YYYY-MM-DD" and "YYYY-MM-DD HH:MM" (UTC); false: not a time. */
+bool schema_time_parse(const char *text, int64_t *ret_ms);
+#define SCHEMA_TIME_LEN 24                                           /* 2026-01-02T03:04:05.678Z */
+bool schema_time_format(int64_t ms, char text[SCHEMA_TIME_LEN + 1]); /* false: year not 0..9999 */
+/* 30s, 15m, 24h, 4d, 1h30m, 250ms, 1.5h; with a sign when `is_signed`. */
+bool schema_duration_parse(const char *text, bool is_signed, int64_t *ret_ms);
 
 /* OpenAPI 3.0 of every route that the tables describe. New reference; NULL on ENOMEM. */
 json_t *schema_openapi(const char *version);
