@@ -19,7 +19,7 @@
 #include "model/model.h"
 
 #define AUTH_CLAIMS_MAX 128
-#define AUTH_TOKEN_BYTES_MAX 16384
+#define AUTH_TOKEN_BYTES_MAX 8192 /* must fit a header beside others */
 
 struct caller {
     struct tag_set claims;         /* "@auth:realm=certificate", "@auth:subject=…" */
@@ -29,10 +29,11 @@ struct caller {
     struct cidr_list restricted_networks;
     bool has_restricted_networks;
     struct ip_addr address; /* of the client */
-    int64_t expires_ms;     /* of the token; 0: of no token */
-    char *enforcer_id;      /* an Enforcer's own certificate; NULL: not one */
-    char *token_id;         /* jti, for quotas */
-    json_t *token;          /* claims of the token; NULL: none */
+    bool has_address;
+    int64_t expires_ms; /* of the token; 0: of no token */
+    char *enforcer_id;  /* an Enforcer's own certificate; NULL: not one */
+    char *token_id;     /* jti, for quotas */
+    json_t *token;      /* claims of the token; NULL: none */
     struct auth_mask *restricted_mask;
 };
 void caller_free(struct caller **caller);
@@ -49,6 +50,8 @@ int auth_new(struct console *console, struct auth **ret);
 void auth_free(struct auth **auth);
 /* Once, after everything was loaded: index what is there, publish the own signing key. */
 int auth_start(struct auth *auth);
+/* Once an hour: a new signing key when it is time (trust_signer_rotate), published. */
+int auth_rotate(struct auth *auth);
 
 #define AUTH_COOKIE "x-bulkhead-token"
 
@@ -68,5 +71,16 @@ bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb
 /* A token given as text (GET /events?token=…). */
 int auth_authenticate_token(struct auth *auth, const char *token, const char *client,
                             struct api_error *error, struct caller **ret);
+/* As auth_authenticate_token(), but the use does not count: for questions about a token. */
+int auth_check_token(struct auth *auth, const char *token, const char *client,
+                     struct api_error *error, struct caller **ret);
+/* Uses of the caller's token: take some (-EDQUOT: not so many left), how many are left (-1: no
+ * limit). */
+int auth_quota_take(struct auth *auth, const struct caller *caller, int64_t uses);
+int64_t auth_quota_left(struct auth *auth, const struct caller *caller);
+/* Nobody gives what he does not have: does the caller have all of `permissions` (list of roles and
+ * "kind,verb") in that namespace? *ret_missing: the first one that he has not. */
+bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
+                    const char *namespace, const char **ret_missing);
 /* Namespaces in which the caller may do anything at all; JSON list of names. */
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller);
