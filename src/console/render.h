@@ -70,6 +70,13 @@ typedef void render_missing_fn(void *context, const char *namespace, const struc
                                uint32_t candidate);
 void render_missing(struct render *render, render_missing_fn *visit, void *context);
 
+/*
+ * Documents end: their claims say when, in whole days since the epoch, RENDER_DOCUMENT_DAYS / 2 to
+ * RENDER_DOCUMENT_DAYS ahead, spread by number so that they are not renewed all at once.
+ */
+#define RENDER_DOCUMENT_DAYS 30
+void render_day_set(struct render *render, uint32_t day);
+
 /* An Enforcer met somebody it does not know (rule 7 of the wire protocol). */
 int render_fetch(struct render *render, const char *enforcer_id, const uint32_t *hosts,
                  size_t n_hosts, const uint32_t *identities, size_t n_identities);

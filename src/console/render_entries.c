@@ -186,14 +186,23 @@ json_t *unit_content(const struct unit *unit)
                      unit->identity ? (json_int_t)unit->identity->number : (json_int_t)0);
 }
 
-json_t *identity_claims(const struct identity *identity)
+/* The same for a whole half of the life of a document, then later by as much. */
+static json_int_t expiry_s(const struct render *render, uint32_t number)
+{
+    uint32_t half = RENDER_DOCUMENT_DAYS / 2, shift = number % half;
+    uint32_t day = (render->day + shift) / half * half - shift + RENDER_DOCUMENT_DAYS;
+
+    return (json_int_t)day * 86400;
+}
+
+json_t *identity_claims(const struct render *render, const struct identity *identity)
 {
     json_t *tags = tags_json(&identity->tags);
 
     if (!tags)
         return NULL;
-    return json_pack("{s:I, s:s, s:o}", "id", (json_int_t)identity->number, "ns",
-                     identity->namespace, "tags", tags);
+    return json_pack("{s:I, s:s, s:o, s:I}", "id", (json_int_t)identity->number, "ns",
+                     identity->namespace, "tags", tags, "exp", expiry_s(render, identity->number));
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -227,14 +236,15 @@ static json_t *hosted(const struct enforcer *enforcer)
     return list;
 }
 
-json_t *host_claims(const struct enforcer *enforcer)
+json_t *host_claims(const struct render *render, const struct enforcer *enforcer)
 {
     json_t *identities = hosted(enforcer);
 
     if (!identities)
         return NULL;
-    return json_pack("{s:I, s:O*, s:O*, s:o}", "id", (json_int_t)enforcer->number, "keys",
-                     enforcer->keys, "addresses", enforcer->addresses, "identities", identities);
+    return json_pack("{s:I, s:O*, s:O*, s:o, s:I}", "id", (json_int_t)enforcer->number, "keys",
+                     enforcer->keys, "addresses", enforcer->addresses, "identities", identities,
+                     "exp", expiry_s(render, enforcer->number));
 }
 
 static int append_json(struct buf *body, json_t *content)
@@ -265,10 +275,10 @@ int render_entry_body(struct render *render, const struct render_entry *entry, s
     case 'u':
         return append_json(body, unit_content(entry->owner));
     case 'i':
-        *ret_claims = identity_claims(entry->owner);
+        *ret_claims = identity_claims(render, entry->owner);
         return *ret_claims ? 0 : -ENOMEM;
     case 'h':
-        *ret_claims = host_claims(entry->owner);
+        *ret_claims = host_claims(render, entry->owner);
         return *ret_claims ? 0 : -ENOMEM;
     case 'p':
         buf_puts(body, ((const struct enforcer *)entry->owner)->profile);

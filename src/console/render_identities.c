@@ -77,11 +77,18 @@ static void enforcer_units_versioned(struct render *render, const struct identit
     }
 }
 
+void identity_versioned(struct render *render, struct identity *identity)
+{
+    json_t *claims = identity_claims(render, identity);
+
+    entry_version_of(identity->entry, claims);
+    json_decref(claims);
+}
+
 int render_identity_put(struct render *render, uint32_t number, const char *namespace,
                         const struct tag_set *tags)
 {
     struct identity *identity, *taken = NULL;
-    json_t *claims;
     int r;
 
     r = identity_get(render, namespace, tags, &identity);
@@ -101,9 +108,7 @@ int render_identity_put(struct render *render, uint32_t number, const char *name
     r = entry_new(render, identity, &identity->entry, "i:%u", number);
     if (r < 0)
         return r;
-    claims = identity_claims(identity);
-    entry_version_of(identity->entry, claims);
-    json_decref(claims);
+    identity_versioned(render, identity);
     enforcer_units_versioned(render, identity);
     identity_touched(render, identity);
     return 0;
@@ -138,7 +143,7 @@ void host_changed(struct render *render, struct enforcer *enforcer)
     if (!enforcer->entry)
         return;
     version = enforcer->entry->version;
-    claims = host_claims(enforcer);
+    claims = host_claims(render, enforcer);
     entry_version_of(enforcer->entry, claims);
     json_decref(claims);
     if (enforcer->entry->version == version)
@@ -285,6 +290,29 @@ void render_enforcer_remove(struct render *render, const char *id)
     free(enforcer->identities.items);
     free(enforcer->id);
     free(enforcer);
+}
+
+void render_day_set(struct render *render, uint32_t day)
+{
+    struct enforcer *enforcer, *next_enforcer;
+    struct identity *identity, *next_identity;
+
+    if (render->day == day)
+        return;
+    render->day = day;
+    HASH_ITER(hh, render->enforcers, enforcer, next_enforcer)
+    host_changed(render, enforcer);
+    HASH_ITER(hh, render->identities, identity, next_identity)
+    {
+        uint64_t version;
+
+        if (!identity->entry)
+            continue;
+        version = identity->entry->version;
+        identity_versioned(render, identity);
+        if (identity->entry->version != version)
+            identity_touched(render, identity);
+    }
 }
 
 static int fetch_host(struct render *render, struct enforcer *enforcer, uint32_t number)

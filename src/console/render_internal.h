@@ -144,6 +144,7 @@ struct render {
     struct render_entry *trust_entry;
     char *trust;
     uint64_t last_entry_id, rendered, stamp;
+    uint32_t day;
     struct pointers dirty_renderings, dirty_enforcers;
     struct pointers missing; /* identities without a number */
 };
@@ -176,8 +177,8 @@ json_t *network_content(const struct network *network);
 int network_tags(const struct network *network, struct tag_set *ret);
 json_t *place_content(const struct place *place);
 json_t *unit_content(const struct unit *unit);
-json_t *identity_claims(const struct identity *identity);
-json_t *host_claims(const struct enforcer *enforcer);
+json_t *identity_claims(const struct render *render, const struct identity *identity);
+json_t *host_claims(const struct render *render, const struct enforcer *enforcer);
 
 /* render_places.c */
 int place_get(struct render *render, const char *name, struct place **ret);
@@ -198,6 +199,7 @@ void identity_free(struct identity *identity);
 int identity_join(struct render *render, struct identity *identity, struct enforcer *enforcer);
 void identity_leave(struct render *render, struct identity *identity, struct enforcer *enforcer);
 void host_changed(struct render *render, struct enforcer *enforcer);
+void identity_versioned(struct render *render, struct identity *identity);
 int enforcer_get(struct render *render, const char *id, struct enforcer **ret);
 
 /* render_units.c */

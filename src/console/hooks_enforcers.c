@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "console/api.h"
+#include "console/push_internal.h"
+
+/*
+ * Enforcers: registration gives a certificate and a number; the rest of their life is in push.h.
+ * Registration is POST /enforcers with a certificate request: the key stays on the host.
+ */
+
+int enforcer_certificate(struct console *console, const char *id, const char *namespace,
+                         const char *csr, struct buf *problem, char **ret_pem)
+{
+    char common_name[SCHEMA_ID_LEN + 16];
+    uint8_t sha256[32];
+    const struct trust_certificate_request request = {
+        .usage = TRUST_ENFORCER,
+        .csr = csr,
+        .common_name = common_name,
+        .organization = namespace,
+        .now_ms = console_now_ms(),
+        .days = TRUST_ENFORCER_DAYS,
+    };
+
+    snprintf(common_name, sizeof(common_name), "enforcer:%s", id);
+    return trust_certificate_sign(console->trust, &request, problem, ret_pem, sha256);
+}
+
+/* A number that nobody has: by the ID, so that two Consoles rarely try the same. */
+static int number_reserve(struct api_call *call, struct change_set *set, uint32_t *ret)
+{
+    const struct schema_kind *kind = schema_kind_find("enforcernumber");
+    uint8_t digest[SHA256_BYTES];
+    char name[16], id[SCHEMA_ID_LEN + 1];
+    _cleanup_(json_decrefp) json_t *record = NULL;
+    uint32_t number;
+    int r = hash_sha256(call->id, strlen(call->id), digest);
+
+    if (r < 0)
+        return r;
+    number = (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 |
+             digest[3];
+    do {
+        number = number == UINT32_MAX || number < 256 ? 256u + digest[4] : number + 1;
+        snprintf(name, sizeof(name), "%" PRIu32, number);
+    } while (objects_find_unique(call->console->objects, kind, name) ||
+             change_set_find_unique(set, kind, name));
+    record = json_pack("{s:s, s:s}", "name", name, "enforcerID", call->id);
+    if (!record)
+        return -ENOMEM;
+    *ret = number;
+    return change_set_create(set, kind, "/", record, id);
+}
+
+static int certify(struct api_call *call, json_t *object, struct api_error *error)
+{
+    const char *csr = json_string_value(json_object_get(call->transient, "certificateRequest"));
+    _cleanup_buf_ struct buf problem = BUF_INIT(1024);
+    _cleanup_free_
+    char *pem = NULL;
+
+    if (!csr)
+        return 0;
+    if (enforcer_certificate(call->console, call->id, call->namespace, csr, &problem, &pem) < 0) {
+        api_error_set(error, 422, "Validation Error", "certificateRequest: %s",
+                      problem.len > 0 ? problem.data : "not usable");
+        snprintf(error->attribute, sizeof(error->attribute), "certificateRequest");
+        return -EINVAL;
+    }
+    json_object_set(object, "previousCertificate", json_object_get(object, "certificate"));
+    json_object_set_new(object, "certificate", json_string(pem));
+    call->reply =
+        json_pack("{s:s, s:s}", "certificate", pem, "localCA", trust_ca_pem(call->console->trust));
+    return 0;
+}
+
+static int enforcer_create(struct api_call *call, json_t *object, struct change_set *set,
+                           struct api_error *error)
+{
+    uint32_t number;
+    int r = certify(call, object, error);
+
+    if (r == 0) {
+        r = number_reserve(call, set, &number);
+        if (r < 0)
+            api_error_result(error, r, "enforcer");
+    }
+    if (r == 0)
+        json_object_set_new(object, "number", json_integer(number));
+    return r;
+}
+
+/* A request for a new certificate by somebody who may change Enforcers: registering it anew. */
+static int enforcer_update(struct api_call *call, const struct object *before, json_t *object,
+                           struct change_set *set, struct api_error *error)
+{
+    return certify(call, object, error);
+}
+
+static bool drop_visit(void *context, const struct object *object)
+{
+    struct change_set *set = context;
+
+    return change_set_delete(set, object) == 0;
+}
+
+struct removal {
+    struct change_set *set;
+    const char *enforcer_id;
+    int result;
+};
+
+static bool unit_visit(void *context, const struct object *object)
+{
+    struct removal *removal = context;
+    _cleanup_free_
+    char *enforcer_id = object_text(object, "enforcerID");
+
+    if (enforcer_id && strcmp(enforcer_id, removal->enforcer_id) == 0)
+        removal->result = drop_visit(removal->set, object) ? 0 : -ENOMEM;
+    return removal->result == 0;
+}
+
+/* Its units go with it; its number is free again. */
+static int enforcer_remove(struct api_call *call, const struct object *before,
+                           struct change_set *set, struct api_error *error)
+{
+    struct objects *objects = call->console->objects;
+    struct objects_query query = {
+        .kind = schema_kind_find("processingunit"), .space = before->space, .recursive = true};
+    struct removal removal = {.set = set, .enforcer_id = before->id};
+    _cleanup_(json_decrefp) json_t *body = object_parse(before);
+    const struct object *number;
+    char name[16];
+    uint64_t total;
+    int r = objects_list(objects, &query, unit_visit, &removal, &total);
+
+    snprintf(name, sizeof(name), "%" PRIu32,
+             (uint32_t)json_integer_value(json_object_get(body, "number")));
+    number = objects_find_unique(objects, schema_kind_find("enforcernumber"), name);
+    if (r == 0)
+        r = removal.result;
+    if (r == 0 && number)
+        r = change_set_delete(set, number);
+    if (r < 0)
+        api_error_result(error, r, "enforcer");
+    return r;
+}
+
+static bool silent(const struct push_status *status, const json_t *complete)
+{
+    const char *time = json_string_value(json_object_get(complete, "lastSyncTime"));
+    int64_t heard_ms = 0;
+
+    if (status->connected)
+        return false;
+    if (time && *time)
+        schema_time_parse(time, &heard_ms);
+    return heard_ms > 0 && console_now_ms() - heard_ms > PUSH_UNREACHABLE_MS;
+}
+
+static void enforcer_show(struct console *console, const struct object *object, json_t *complete)
+{
+    struct push_status status = {0};
+
+    if (console->push)
+        push_status(console->push, object->id, &status);
+    json_object_set_new(complete, "unreachable", json_boolean(silent(&status, complete)));
+    if (!status.connected)
+        return;
+    json_object_set_new(complete, "lastRevision", json_integer((json_int_t)status.acked));
+    if (status.problem)
+        json_object_set_new(complete, "enforcementStatus", json_string("Failed"));
+}
+
+static const struct api_hooks enforcer_hooks = {
+    .kind = "enforcer",
+    .create = enforcer_create,
+    .update = enforcer_update,
+    .remove = enforcer_remove,
+    .show = enforcer_show,
+};
+
+/* ---- POST /enforcers/:id/enforcerrefreshes ----------------------------------------------------
+ */
+
+static void refresh_handle(struct api_call *call)
+{
+    const struct object *enforcer = api_parent(call);
+    const char *level = json_string_value(json_object_get(call->body, "logLevel"));
+    struct api_error error = {0};
+    _cleanup_(json_decrefp) json_t *body = enforcer ? object_parse(enforcer) : NULL;
+    json_t *answer;
+
+    if (!enforcer) {
+        api_error_set(&error, 404, "Not Found", "POST /enforcers/:id/enforcerrefreshes");
+        api_fail(call, &error, NULL);
+        return;
+    }
+    if (!level)
+        level = json_string_value(json_object_get(body, "logLevel"));
+    if (push_refresh(call->console->push, enforcer->id, level, 60, true) < 0)
+        api_warn(call, "the Enforcer has no connection to this Console now; it gets everything "
+                       "when it comes back");
+    answer = json_deep_copy(call->body);
+    if (answer) {
+        json_object_set_new(answer, "ID", json_string(enforcer->id));
+        json_object_set_new(answer, "namespace", json_string(enforcer->space->name));
+    }
+    api_answer(call, 200, answer);
+}
+
+static const struct api_hooks refresh_hooks = {.kind = "enforcerrefresh", .handle = refresh_handle};
+
+/* ---- GET /enforcers/:id/poke, for clients of the product's API ---------------------------------
+ */
+
+static void poke_handle(struct api_call *call)
+{
+    const struct object *object = api_parent(call);
+    _cleanup_change_set_ struct change_set *set = NULL;
+    json_t *body = object ? object_parse(object) : NULL;
+    const char *status = api_parameter(call, "status");
+    const char *enforcement = api_parameter(call, "enforcementStatus");
+    char time[SCHEMA_TIME_LEN + 1];
+    struct api_error error = {0};
+
+    schema_time_format(console_now_ms(), time);
+    if (!body || change_set_new(&set) < 0) {
+        json_decref(body);
+        api_error_result(&error, -ENOMEM, "poke");
+        api_fail(call, &error, NULL);
+        return;
+    }
+    if (status)
+        json_object_set_new(body, "operationalStatus", json_string(status));
+    if (enforcement)
+        json_object_set_new(body, "enforcementStatus", json_string(enforcement));
+    json_object_set_new(body, "lastSyncTime", json_string(time));
+    if (change_set_update(set, object, body) < 0) {
+        api_error_result(&error, -ENOMEM, "poke");
+        api_fail(call, &error, NULL);
+    } else {
+        api_commit(call, &set, 204, NULL);
+    }
+    json_decref(body);
+}
+
+/* The profile that is in force, as a list of one. */
+static void profiles_handle(struct api_call *call)
+{
+    const struct object *enforcer = api_parent(call);
+    const struct object *profile = enforcer ? profile_choose(call->console->push, enforcer) : NULL;
+    json_t *list = json_array();
+
+    if (profile)
+        json_array_append_new(list, api_show(call, profile));
+    api_answer(call, 200, list);
+}
+
+int hooks_enforcers(struct console *console)
+{
+    int r = api_register(console, &enforcer_hooks);
+
+    if (r == 0)
+        r = api_register(console, &refresh_hooks);
+    if (r == 0)
+        r = api_register_sub_route(console, "enforcers", "poke", poke_handle);
+    if (r == 0)
+        r = api_register_sub_route(console, "processingunits", "poke", poke_handle);
+    if (r == 0)
+        r = api_register_sub_route(console, "enforcers", "enforcerprofiles", profiles_handle);
+    return r;
+}

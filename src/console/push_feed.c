@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "console/push_internal.h"
+
+/* Objects → render. */
+
+static char *unit_key(const char *enforcer_id, const char *local_id)
+{
+    struct buf key = BUF_INIT(8192);
+
+    buf_printf(&key, "%s\n%s", enforcer_id, local_id);
+    return buf_steal(&key);
+}
+
+const char *unit_find(struct push *push, const char *enforcer_id, const char *local_id)
+{
+    _cleanup_free_
+    char *key = unit_key(enforcer_id, local_id);
+    struct unit_index *unit = NULL;
+
+    if (key)
+        HASH_FIND_STR(push->units, key, unit);
+    return unit ? unit->id : NULL;
+}
+
+static int unit_file(struct push *push, const char *enforcer_id, const char *local_id,
+                     const char *id, bool there)
+{
+    _cleanup_free_
+    char *key = unit_key(enforcer_id, local_id);
+    struct unit_index *unit = NULL;
+
+    if (!key)
+        return -ENOMEM;
+    HASH_FIND_STR(push->units, key, unit);
+    if (unit && strcmp(unit->id, id) != 0 && !there)
+        return 0; /* another object has the place by now */
+    if (unit && !there) {
+        HASH_DEL(push->units, unit);
+        free(unit->key);
+        free(unit);
+        return 0;
+    }
+    if (!there)
+        return 0;
+    if (!unit) {
+        unit = calloc(1, sizeof(*unit));
+        if (!unit)
+            return -ENOMEM;
+        unit->key = TAKE_PTR(key);
+        HASH_ADD_KEYPTR(hh, push->units, unit->key, strlen(unit->key), unit);
+    }
+    snprintf(unit->id, sizeof(unit->id), "%s", id);
+    return 0;
+}
+
+void feed_clear(struct push *push)
+{
+    struct unit_index *unit, *next;
+
+    HASH_ITER(hh, push->units, unit, next)
+    {
+        HASH_DEL(push->units, unit);
+        free(unit->key);
+        free(unit);
+    }
+}
+
+static const char *text_of(const json_t *body, const char *name)
+{
+    const char *text = json_string_value(json_object_get(body, name));
+
+    return text ? text : "";
+}
+
+static int feed_unit(struct push *push, const struct object *before, const struct object *after)
+{
+    const struct object *object = after ? after : before;
+    _cleanup_(json_decrefp) json_t *body = object_parse(object);
+    const char *enforcer_id = text_of(body, "enforcerID"), *local = text_of(body, "clientLocalID");
+    struct render_unit_input input = {
+        .id = object->id,
+        .local_id = *local ? local : object->id,
+        .enforcer_id = enforcer_id,
+        .namespace = object->space->name,
+        .tags = &object->tags,
+        .active = after && *enforcer_id && !json_is_true(json_object_get(body, "archived")),
+    };
+    int r;
+
+    if (!body)
+        return -ENOMEM;
+    if (*enforcer_id) {
+        r = unit_file(push, enforcer_id, input.local_id, object->id, input.active);
+        if (r < 0)
+            return r;
+    }
+    if (!after) {
+        render_unit_remove(push->render, object->id);
+        return 0;
+    }
+    return render_unit_put(push->render, &input);
+}
+
+static int feed_enforcer(struct push *push, const struct object *before, const struct object *after)
+{
+    _cleanup_(json_decrefp) json_t *body = NULL;
+    struct render_enforcer_input input;
+
+    push->profiles_dirty = true;
+    if (!after) {
+        render_enforcer_remove(push->render, before->id);
+        push_revoke(push, before->id, "the Enforcer was deleted at the Console");
+        return 0;
+    }
+    body = object_parse(after);
+    if (!body)
+        return -ENOMEM;
+    input = (struct render_enforcer_input){
+        .id = after->id,
+        .namespace = after->space->name,
+        .number = (uint32_t)json_integer_value(json_object_get(body, "number")),
+        .keys = json_object_get(body, "publicKeys"),
+        .addresses = json_object_get(body, "addresses"),
+    };
+    return render_enforcer_put(push->render, &input);
+}
+
+static int feed_identity(struct push *push, const struct object *object)
+{
+    _cleanup_(json_decrefp) json_t *body = object ? object_parse(object) : NULL;
+    _cleanup_tag_set_ struct tag_set tags = {0};
+    const json_t *list = json_object_get(body, "tags");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *tag = json_string_value(json_array_get(list, i));
+        int r = tag ? tag_set_add(&tags, tag) : 0;
+
+        if (r < 0)
+            return r;
+    }
+    if (!body)
+        return 0; /* numbers are never taken back */
+    return render_identity_put(push->render,
+                               (uint32_t)json_integer_value(json_object_get(body, "number")),
+                               text_of(body, "identityNamespace"), &tags);
+}
+
+static int feed_namespace(struct push *push, const struct object *before,
+                          const struct object *after)
+{
+    _cleanup_(json_decrefp) json_t *body = after ? object_parse(after) : NULL;
+
+    if (after)
+        return body ? render_namespace_put(push->render, after->name, body) : -ENOMEM;
+    render_namespace_remove(push->render, before->name);
+    return 0;
+}
+
+int feed_trust(struct push *push)
+{
+    _cleanup_(json_decrefp) json_t *trust = NULL;
+    const char *kid, *pem;
+    json_t *signers = json_array();
+    char *text;
+    int r;
+
+    for (size_t i = 0; trust_signer_at(push->console->trust, i, &kid, &pem); i++)
+        json_array_append_new(signers, json_pack("{s:s, s:s}", "kid", kid, "key", pem));
+    trust = json_pack("{s:s, s:o}", "certificates", trust_ca_pem(push->console->trust), "signers",
+                      signers);
+    text = trust ? json_dumps(trust, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    r = text ? render_trust_put(push->render, text) : -ENOMEM;
+    free(text);
+    return r;
+}
+
+static int feed_policy(struct push *push, const struct object *before, const struct object *after)
+{
+    const struct object *object = after ? after : before;
+    _cleanup_(json_decrefp) json_t *body = after ? object_parse(after) : NULL;
+
+    if (after && !body)
+        return -ENOMEM;
+    if (strcmp(object->kind->name, "networkrulesetpolicy") == 0)
+        return render_ruleset_put(push->render, object->id, object->space->name, body);
+    if (body && json_is_true(json_object_get(body, "archived"))) {
+        json_decref(body);
+        body = NULL;
+    }
+    return render_network_put(push->render, object->id, object->space->name, body);
+}
+
+static int feed_one(struct push *push, const struct object *before, const struct object *after)
+{
+    const char *kind = (after ? after : before)->kind->name;
+
+    if (strcmp(kind, "processingunit") == 0)
+        return feed_unit(push, before, after);
+    if (strcmp(kind, "enforcer") == 0)
+        return feed_enforcer(push, before, after);
+    if (strcmp(kind, "networkrulesetpolicy") == 0 || strcmp(kind, "externalnetwork") == 0)
+        return feed_policy(push, before, after);
+    if (strcmp(kind, "identityrecord") == 0)
+        return feed_identity(push, after);
+    if (strcmp(kind, "namespace") == 0)
+        return feed_namespace(push, before, after);
+    if (strcmp(kind, "signingkey") == 0)
+        return feed_trust(push);
+    if (strncmp(kind, "enforcerprofile", strlen("enforcerprofile")) == 0)
+        push->profiles_dirty = true;
+    return 0;
+}
+
+void feed_changes(void *context, uint64_t revision, const struct object_change *changes, size_t n)
+{
+    struct push *push = context;
+
+    for (size_t i = 0; i < n; i++)
+        if (feed_one(push, changes[i].before, changes[i].after) < 0)
+            log_event(LOG_LEVEL_ERROR, "push.out_of_memory",
+                      LOG_F("object", "%s",
+                            (changes[i].after ? changes[i].after : changes[i].before)->id));
+    push_flush_later(push);
+}
+
+struct feeding {
+    struct push *push;
+    int result;
+};
+
+static bool feed_visit(void *context, const struct object *object)
+{
+    struct feeding *feeding = context;
+
+    feeding->result = feed_one(feeding->push, NULL, object);
+    return feeding->result == 0;
+}
+
+/* In an order in which nothing has to be done twice. */
+int feed_everything(struct push *push)
+{
+    static const char *const kinds[] = {
+        "namespace",      "enforcer", "identityrecord", "externalnetwork", "networkrulesetpolicy",
+        "processingunit", NULL};
+    struct feeding feeding = {.push = push};
+    int r = feed_trust(push);
+
+    for (const char *const *kind = kinds; *kind && r == 0; kind++) {
+        struct objects_query query = {.kind = schema_kind_find(*kind),
+                                      .space = objects_space(push->console->objects, "/"),
+                                      .recursive = true};
+        uint64_t total;
+
+        r = objects_list(push->console->objects, &query, feed_visit, &feeding, &total);
+        if (r == 0)
+            r = feeding.result;
+    }
+    return r;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ *   push.c           life of the table, flush, timers
+ *   push_feed.c      objects → render
+ *   push_session.c   one Enforcer: messages in
+ *   push_delta.c     one Enforcer: scope → messages out
+ *   push_units.c     units that an Enforcer reports → objects
+ *   push_identity.c  numbers for identities
+ *   push_profile.c   which profile an Enforcer has
+ */
+
+#include <uthash.h>
+
+#include "base/error.h"
+#include "base/vec.h"
+#include "console/auth.h"
+#include "console/commit.h"
+#include "console/push.h"
+#include "console/trust.h"
+#include "link/link.h"
+
+enum session_state {
+    SESSION_HELLO,     /* nothing heard yet */
+    SESSION_INVENTORY, /* asked what it has */
+    SESSION_STREAM,
+    SESSION_ENDING,
+};
+
+struct session {
+    struct push *push;
+    struct http_socket *socket;
+    char enforcer_id[SCHEMA_ID_LEN + 1];
+    enum session_state state;
+    bool filed;               /* in push->sessions */
+    struct render_scope sent; /* what it has, or will have when it has read everything */
+    bool dirty;               /* waits for a slice, or for its queue to drain */
+    bool reset;               /* send everything anew */
+    uint64_t acked, revision;
+    int64_t heard_ms, synced_ms;
+    char *machine_id, *problem;
+    bool units_busy; /* a transaction of its units is under way */
+    UT_hash_handle hh;
+};
+
+/* Bodies by entry and version: made and signed once for many sessions. */
+struct body {
+    uint64_t entry_id, version;
+    char *text;
+    size_t len;
+    UT_hash_handle hh;
+};
+
+/* Which object is an Enforcer's unit. */
+struct unit_index {
+    char *key; /* enforcer id "\n" local id */
+    char id[SCHEMA_ID_LEN + 1];
+    UT_hash_handle hh;
+};
+
+/* A session ended: after PUSH_LINGER_MS its Enforcer is Disconnected, unless it came back. */
+struct departed {
+    char enforcer_id[SCHEMA_ID_LEN + 1];
+    int64_t at_ms;
+    UT_hash_handle hh;
+};
+
+struct push {
+    struct console *console;
+    struct render *render;
+    struct session *sessions; /* by Enforcer */
+    struct departed *departed;
+    struct pointers dirty;
+    struct body *bodies;
+    size_t bodies_bytes;
+    struct unit_index *units;
+    struct link_decoder *decoder;
+    uv_timer_t flush_timer, sweep_timer;
+    bool flush_pending, started, profiles_dirty, identities_busy;
+    unsigned handles; /* open timers */
+    struct push_counters counters;
+};
+
+/* push.c */
+void push_flush_later(struct push *push);
+void session_dirty(struct session *session);
+struct session *session_find(struct push *push, const char *enforcer_id);
+
+/* push_feed.c */
+void feed_changes(void *context, uint64_t revision, const struct object_change *changes, size_t n);
+int feed_everything(struct push *push);
+const char *unit_find(struct push *push, const char *enforcer_id, const char *local_id);
+void feed_clear(struct push *push);
+int feed_trust(struct push *push);
+
+/* push_session.c */
+extern const struct http_socket_events session_events;
+void session_bye(struct session *session, enum link_bye code, const char *reason);
+void session_send(struct session *session, const struct link_message *message);
+
+/* push_delta.c */
+int delta_send(struct session *session); /* what it lacks */
+/* Compare with what the Enforcer says it has; *ret_step: nothing to do. */
+int delta_resume(struct session *session, const struct link_digest *digest, bool *ret_step);
+int delta_inventory(struct session *session, const struct link_entry *entries, size_t n);
+void bodies_clear(struct push *push);
+
+/* push_units.c */
+bool json_expression_matches(const json_t *expression, const struct tag_set *tags);
+void units_take(struct session *session, const struct link_message *message);
+/* Namespace that the mapping policies give to a unit with these tags. */
+const char *units_namespace(struct push *push, const char *namespace, const struct tag_set *tags);
+
+/* push_identity.c */
+void identities_number(struct push *push);
+
+/* push_profile.c */
+const struct object *profile_choose(struct push *push, const struct object *enforcer); /* NULL */
+int profiles_work_out(struct push *push);
+/* The profile in force for an Enforcer as JSON; new reference, NULL on ENOMEM. */
+json_t *profile_of(struct push *push, const struct object *enforcer);
+
+/* hooks_enforcers.c: sign a request for an Enforcer's certificate. */
+int enforcer_certificate(struct console *console, const char *id, const char *namespace,
+                         const char *csr, struct buf *problem, char **ret_pem);
+
+/* Change an object and forget the answer; for status that nobody waits for. */
+void push_patch(struct push *push, const struct object *object, json_t *attributes /* stolen */);

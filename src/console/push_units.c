@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "console/push_internal.h"
+
+/*
+ * Units that an Enforcer reports become objects. Its tags are kept apart from what people add: the
+ * annotation REPORTED names those that the host says, so that a tag taken out on the host goes, and
+ * one that somebody added stays.
+ */
+
+#define REPORTED "bulkhead:reported-tags"
+#define MAPPING_DEPTH_MAX 16
+
+struct units_answer {
+    struct push *push;
+    char enforcer_id[SCHEMA_ID_LEN + 1];
+};
+
+static json_t *texts(const char *const *items, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n && list; i++)
+        json_array_append_new(list, json_string(items[i]));
+    return list;
+}
+
+static bool list_has(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *other = json_string_value(json_array_get(list, i));
+
+        if (other && strcmp(other, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What people added, and what the host says now. */
+static json_t *merge_tags(const json_t *before, const json_t *reported, const json_t *now)
+{
+    json_t *merged = json_array();
+
+    for (size_t i = 0; i < json_array_size(before) && merged; i++) {
+        const char *tag = json_string_value(json_array_get(before, i));
+
+        if (tag && !list_has(reported, tag) && !list_has(now, tag))
+            json_array_append_new(merged, json_string(tag));
+    }
+    if (merged)
+        json_array_extend(merged, (json_t *)now);
+    return merged;
+}
+
+static json_t *unit_given(struct session *session, const struct object *enforcer,
+                          const struct link_unit *unit, const json_t *stored)
+{
+    json_t *now = texts(unit->tags, unit->n_tags);
+    json_t *annotations = json_deep_copy(json_object_get(stored, "annotations"));
+    json_t *given, *merged;
+
+    if (!annotations)
+        annotations = json_object();
+    merged = merge_tags(json_object_get(stored, "associatedTags"),
+                        json_object_get(annotations, REPORTED), now);
+    json_object_set_new(annotations, REPORTED, now);
+    given = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", unit->name,
+                      "type", unit->type, "nativeContextID", unit->native_id, "clientLocalID",
+                      unit->local_id, "enforcerID", session->enforcer_id, "enforcerNamespace",
+                      enforcer->space->name, "operationalStatus", "Running", "enforcementStatus",
+                      "Active", "associatedTags", merged, "annotations", annotations);
+    if (given && !stored)
+        json_object_set_new(given, "metadata", texts(unit->metadata, unit->n_metadata));
+    return given;
+}
+
+static void complain(struct session *session, const struct link_unit *unit,
+                     const struct schema_problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        log_event(LOG_LEVEL_WARN, "enforcer.unit_refused",
+                  LOG_F("enforcer", "%s", session->enforcer_id),
+                  LOG_F("unit", "%s", unit->local_id),
+                  LOG_F("attribute", "%s", problems->items[i].attribute),
+                  LOG_F("problem", "%s", problems->items[i].message));
+}
+
+static int namespaces_metadata(const struct object *enforcer, json_t *sparse)
+{
+    json_t *metadata = json_object_get(sparse, "metadata");
+
+    if (!metadata) {
+        metadata = json_array();
+        json_object_set_new(sparse, "metadata", metadata);
+    }
+    for (const struct space *space = enforcer->space; space; space = space->parent) {
+        _cleanup_(json_decrefp) json_t *body = space->object ? object_parse(space->object) : NULL;
+        const json_t *list = json_object_get(body, "organizationalMetadata");
+
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const char *tag = json_string_value(json_array_get(list, i));
+
+            if (tag && !list_has(metadata, tag))
+                json_array_append_new(metadata, json_string(tag));
+        }
+    }
+    return 0;
+}
+
+static int unit_create(struct session *session, const struct object *enforcer,
+                       const struct schema_kind *kind, const json_t *given,
+                       const struct link_unit *unit, struct change_set *set)
+{
+    _cleanup_schema_problems_ struct schema_problems problems = {0};
+    _cleanup_(json_decrefp) json_t *sparse = NULL;
+    _cleanup_tag_set_ struct tag_set tags = {0};
+    char id[SCHEMA_ID_LEN + 1];
+    const char *namespace;
+    int r;
+
+    r = schema_accept(kind, SCHEMA_WRITER_ENFORCER, given, NULL, false, &problems, &sparse);
+    if (r == -BULKHEAD_EINVALID_INPUT) {
+        complain(session, unit, &problems);
+        return 0;
+    }
+    if (r == 0)
+        r = namespaces_metadata(enforcer, sparse);
+    for (size_t i = 0; i < unit->n_tags && r == 0; i++)
+        r = tag_set_add(&tags, unit->tags[i]);
+    for (size_t i = 0; i < unit->n_metadata && r == 0; i++)
+        r = tag_set_add(&tags, unit->metadata[i]);
+    if (r == 0)
+        r = tag_set_addf(&tags, "$name=%s", unit->name);
+    if (r == 0)
+        r = tag_set_addf(&tags, "$type=%s", unit->type);
+    if (r < 0)
+        return r;
+    namespace = units_namespace(session->push, enforcer->space->name, &tags);
+    return change_set_create(set, kind, namespace, sparse, id);
+}
+
+static int unit_change(struct session *session, const struct object *object, const json_t *stored,
+                       const json_t *given, const struct link_unit *unit, struct change_set *set)
+{
+    _cleanup_schema_problems_ struct schema_problems problems = {0};
+    _cleanup_(json_decrefp) json_t *sparse = NULL;
+    int r =
+        schema_accept(object->kind, SCHEMA_WRITER_CONSOLE, given, stored, true, &problems, &sparse);
+
+    if (r == -BULKHEAD_EINVALID_INPUT) {
+        complain(session, unit, &problems);
+        return 0;
+    }
+    if (r < 0 || json_equal(sparse, (json_t *)stored))
+        return r;
+    return change_set_update(set, object, sparse);
+}
+
+static int unit_take(struct session *session, const struct object *enforcer,
+                     const struct link_unit *unit, struct change_set *set)
+{
+    const char *id = unit_find(session->push, session->enforcer_id, unit->local_id);
+    const struct object *object = id ? objects_find(session->push->console->objects, id) : NULL;
+    _cleanup_(json_decrefp) json_t *stored = object ? object_parse(object) : NULL;
+    _cleanup_(json_decrefp) json_t *given = unit_given(session, enforcer, unit, stored);
+
+    if (!given || (object && !stored))
+        return -ENOMEM;
+    if (object)
+        return unit_change(session, object, stored, given, unit, set);
+    return unit_create(session, enforcer, schema_kind_find("processingunit"), given, unit, set);
+}
+
+static int unit_drop(struct session *session, const char *local_id, struct change_set *set)
+{
+    const char *id = unit_find(session->push, session->enforcer_id, local_id);
+    const struct object *object = id ? objects_find(session->push->console->objects, id) : NULL;
+
+    return object ? change_set_delete(set, object) : 0;
+}
+
+static bool named(const struct link_message *message, const char *local_id)
+{
+    for (size_t i = 0; i < message->units.n; i++)
+        if (strcmp(message->units.units[i].local_id, local_id) == 0)
+            return true;
+    return false;
+}
+
+static int drop_unnamed(struct session *session, const struct link_message *message,
+                        struct change_set *set)
+{
+    size_t len = strlen(session->enforcer_id);
+    struct unit_index *unit, *next;
+    int r = 0;
+
+    HASH_ITER(hh, session->push->units, unit, next)
+    {
+        if (r < 0)
+            break;
+        if (strncmp(unit->key, session->enforcer_id, len) == 0 && unit->key[len] == '\n' &&
+            !named(message, unit->key + len + 1))
+            r = unit_drop(session, unit->key + len + 1, set);
+    }
+    return r;
+}
+
+static void units_done(void *context, int result, size_t failed_op, uint64_t revision)
+{
+    struct units_answer *answer = context;
+    struct session *session = session_find(answer->push, answer->enforcer_id);
+
+    /* The Enforcer says all its units again when it comes back. */
+    if (result < 0 && session)
+        session_bye(session, LINK_BYE_GOING_AWAY, "units could not be stored: come back");
+    free(answer);
+}
+
+void units_take(struct session *session, const struct link_message *message)
+{
+    const struct object *enforcer =
+        objects_find(session->push->console->objects, session->enforcer_id);
+    _cleanup_change_set_ struct change_set *set = NULL;
+    struct units_answer *answer;
+    int r = enforcer ? change_set_new(&set) : -ENOENT;
+
+    for (size_t i = 0; i < message->units.n && r == 0; i++)
+        r = unit_take(session, enforcer, &message->units.units[i], set);
+    for (size_t i = 0; i < message->units.n_removed && r == 0; i++)
+        r = unit_drop(session, message->units.removed[i], set);
+    if (r == 0 && message->units.all)
+        r = drop_unnamed(session, message, set);
+    if (r < 0) {
+        session_bye(session, LINK_BYE_OVERLOAD, "units could not be taken");
+        return;
+    }
+    if (change_set_count(set) == 0)
+        return;
+    answer = calloc(1, sizeof(*answer));
+    if (!answer)
+        return;
+    answer->push = session->push;
+    memcpy(answer->enforcer_id, session->enforcer_id, sizeof(answer->enforcer_id));
+    commit_submit(session->push->console->commit, &set, units_done, answer);
+}
+
+/* ---- Namespace mapping (product reference 1.2) ------------------------------------------------
+ */
+
+struct mapping {
+    const struct tag_set *tags;
+    const char *namespace;
+    char target[MODEL_NAMESPACE_MAX + 1];
+};
+
+bool json_expression_matches(const json_t *expression, const struct tag_set *tags)
+{
+    for (size_t i = 0; i < json_array_size(expression); i++) {
+        const json_t *clause = json_array_get(expression, i);
+        size_t n = json_array_size(clause), hits = 0;
+
+        for (size_t j = 0; j < n; j++) {
+            const char *tag = json_string_value(json_array_get(clause, j));
+
+            hits += tag && tag_set_has(tags, tag);
+        }
+        if (n > 0 && hits == n)
+            return true;
+    }
+    return false;
+}
+
+static bool mapping_visit(void *context, const struct object *object)
+{
+    struct mapping *mapping = context;
+    _cleanup_(json_decrefp) json_t *body = object_parse(object);
+    const char *target = json_string_value(json_object_get(body, "mappedNamespace"));
+
+    if (!target || json_is_true(json_object_get(body, "disabled")) ||
+        !json_expression_matches(json_object_get(body, "subject"), mapping->tags) ||
+        !namespace_is_within(mapping->namespace, target) || strcmp(mapping->namespace, target) == 0)
+        return true;
+    snprintf(mapping->target, sizeof(mapping->target), "%s", target);
+    return false;
+}
+
+/* Down, and again from there, until nothing maps any further. The result belongs to the objects. */
+const char *units_namespace(struct push *push, const char *namespace, const struct tag_set *tags)
+{
+    struct objects *objects = push->console->objects;
+    const struct schema_kind *kind = schema_kind_find("namespacemappingpolicy");
+
+    for (unsigned depth = 0; depth < MAPPING_DEPTH_MAX; depth++) {
+        struct mapping mapping = {.tags = tags, .namespace = namespace};
+        const struct space *space = objects_space(objects, namespace), *target;
+
+        if (!space)
+            break;
+        objects_in_space(objects, space, kind, mapping_visit, &mapping);
+        target = *mapping.target ? objects_space(objects, mapping.target) : NULL;
+        if (!target || !target->object)
+            break;
+        namespace = target->name;
+    }
+    return namespace;
+}
