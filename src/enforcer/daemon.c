@@ -176,7 +176,7 @@ static void control_news(const char *event, const struct control_peer *peer, con
               LOG_F("detail", "%s", detail));
 }
 
-static int start_servers(struct daemon *daemon)
+static int start_control(struct daemon *daemon)
 {
     const struct control_setup setup = {
         .path = daemon->options->socket,
@@ -185,7 +185,7 @@ static int start_servers(struct daemon *daemon)
         .news = control_news,
         .context = daemon,
     };
-    char message[512], endpoint[ENDPOINT_TEXT_MAX];
+    char message[512];
     int r;
 
     r = control_new(&daemon->loop, &setup, &daemon->control);
@@ -194,6 +194,18 @@ static int start_servers(struct daemon *daemon)
                  r == -EADDRINUSE ? "a daemon answers there; stop it first" : error_text(r));
         return fail(ENFORCER_FAILED, message);
     }
+    return 0;
+}
+
+/*
+ * After the datapath: a listener that is older than it costs more on kernels before 6.11
+ * (src/datapath/ebpf/listeners.c), and this would be one at every boot.
+ */
+static int start_metrics(struct daemon *daemon)
+{
+    char message[512], endpoint[ENDPOINT_TEXT_MAX];
+    int r;
+
     if (!daemon->config->metrics_enabled)
         return 0;
     r = metrics_server_new(&daemon->loop, (const struct sockaddr *)&daemon->config->metrics,
@@ -201,6 +213,9 @@ static int start_servers(struct daemon *daemon)
     if (r < 0) {
         snprintf(message, sizeof(message), "metrics on %s: %s",
                  endpoint_format(&daemon->config->metrics, endpoint), error_text(r));
+        /* nothing was enforced before this start: nor shall it be after */
+        if (daemon->datapath && daemon->force == FORCE_FALLBACK)
+            daemon_detach(daemon);
         return fail(ENFORCER_FAILED, message);
     }
     return 0;
@@ -252,13 +267,15 @@ static int start(struct daemon *daemon)
     if (r == 0)
         r = load_key(daemon);
     if (r == 0)
-        r = start_servers(daemon);
+        r = start_control(daemon);
     if (r != 0)
         return r;
     daemon_peers_load(daemon); /* without: no proof from others, which status says */
     if (daemon_watch_start(daemon) < 0 || daemon_inputs_watch(daemon) < 0)
         return fail(ENFORCER_FAILED, "inotify or netlink cannot be used");
     r = attach(daemon);
+    if (r == 0)
+        r = start_metrics(daemon);
     if (r != 0)
         return r;
     first_policy(daemon);

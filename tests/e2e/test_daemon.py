@@ -166,6 +166,17 @@ def test_start_with_a_wrong_policy_keeps_the_last(estate, port):
         wait_for(lambda: tcp(estate, port, timeout=300).error == "EPERM", what="good policy")
 
 
+def test_metrics_address_taken(detached, estate, port):
+    """A start that fails after it attached leaves nothing behind."""
+    number = estate.a.cgroup.stat().st_ino
+    with estate.a.listen(None, 9464, address="127.0.0.1"):
+        detached.start(wait=False)
+        result = detached.process.wait(10)
+        detached.process = None
+    assert result.code != 0 and "metrics on 127.0.0.1:9464" in result.stderr
+    assert not pathlib.Path(f"/sys/fs/bpf/bulkhead/cgroup-{number}").exists()
+
+
 def test_older_sockets_are_left_alone(detached, estate, ip, port):
     """Existing: not cut by a default, cut by a Reject that names them."""
     estate.enforcer("b").apply(policy(incoming="Allow", outgoing="Allow"))
