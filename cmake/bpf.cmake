@@ -36,7 +36,7 @@ foreach(source ${bpf_optional_sources})
     add_custom_command(OUTPUT ${bpf_out}/${name}.skel.h
         COMMAND ${BPF_CLANG} ${bpf_flags} -c ${source} -o ${bpf_out}/${name}.o
         COMMAND sh -c "'${BPFTOOL}' gen skeleton '${bpf_out}/${name}.o' name ${name}_bpf > '${bpf_out}/${name}.skel.h'"
-        DEPENDS ${source} VERBATIM)
+        DEPENDS ${source} ${bpf_headers} VERBATIM)
     list(APPEND bpf_optional ${bpf_out}/${name}.skel.h)
 endforeach()
 add_custom_target(bulkhead_skeleton DEPENDS ${bpf_out}/bulkhead.skel.h ${bpf_optional})

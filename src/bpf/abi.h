@@ -31,13 +31,15 @@
 #define ABI_REPORTS_MAX 131072u
 #define ABI_HANDSHAKES_MAX 65536u /* a power of two */
 #define ABI_CLAIMS_MAX 16384u
+#define ABI_ANSWERS_MAX 8192u
 #define ABI_EVENTS_BYTES (2u << 20)
 #define ABI_RESETS_MAX                                                                             \
     1000u /* a window: asked for on each CPU; sent by user space on the whole host */
 #define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */
 #define ABI_IFACES_MAX 256u
 
-#define ABI_PU_NONE 0xffffffffu /* not a PU: not enforced */
+#define ABI_PU_NONE 0xffffffffu    /* not a PU: not enforced */
+#define ABI_PU_UNKNOWN 0xfffffffeu /* a listener nobody has asked yet */
 #define ABI_RULE_NONE 0xffffffffu
 #define ABI_IDENTITY_ANY 1u
 
@@ -60,6 +62,7 @@ enum abi_control_flags {
     ABI_CONTROL_IDENTITY = 1 << 0,            /* identity is configured: add and verify options */
     ABI_CONTROL_EXCLUDED_INTERFACES = 1 << 1, /* the map is not empty */
     ABI_CONTROL_HOST = 1 << 2,                /* sockets in no other PU belong to host_pu */
+    ABI_CONTROL_ANSWERS = 1 << 3, /* tc adds the option to the SYN-ACKs of older listeners */
 };
 
 struct abi_control {
@@ -204,6 +207,7 @@ enum abi_socket_flags {
     ABI_SOCKET_PEER_CLAIMED = 1 << 7,  /* peer_enforcer/identity claimed by a SYN, not proven */
     ABI_SOCKET_NO_LOG = 1 << 9,        /* the deciding rule has logsDisabled */
     ABI_SOCKET_MAYBE_SELF = 1 << 8,    /* rejected but for a listener that may be of the same PU */
+    ABI_SOCKET_WRITES = 1 << 10,       /* listener: sock_ops writes the option of its SYN-ACKs */
 };
 
 struct abi_socket {

@@ -41,7 +41,7 @@ static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32
     if (!sk)
         return 0;
     st = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    self = !st || st->pu == pu;
+    self = !st || st->pu == pu || st->pu == ABI_PU_UNKNOWN;
     bpf_sk_release(sk);
     return self;
 }

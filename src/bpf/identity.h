@@ -22,21 +22,25 @@ struct found_option {
 enum option_result { OPTION_ABSENT = 0, OPTION_FOUND = 1, OPTION_BAD = 2 };
 
 #define TCP_OPTIONS_MAX 40
+#define TCP_OPTION_MD5 19
+#define TCP_OPTION_AO 29
 #define TCP_OPTION_FAST_OPEN 34
 #define FAST_OPEN_EXID_HI 0xF9
 #define FAST_OPEN_EXID_LO 0x89
 
 /*
- * Walk the TCP options of a packet whose data starts at the network header; `at` and `end` are
- * their bounds. Anything that makes our option ambiguous (twice, wrong length) is bad; malformed
- * other options end the walk, as they do in the kernel's own parser.
+ * Walk the TCP options of a packet; `at` and `end` are their bounds, from where its data starts:
+ * the network header in cgroup hooks, the link header at tc. Anything that makes our option
+ * ambiguous (twice, wrong length) is bad; malformed other options end the walk, as they do in the
+ * kernel's own parser.
  *
  * A global function: verified once by itself, not once per path that leads to it.
- * @return offset of the option (bits 0..15), FOUND_ONE, FOUND_BAD, FOUND_FAST_OPEN
+ * @return offset of the option (bits 0..15), FOUND_…
  */
 #define FOUND_ONE (1u << 16)
 #define FOUND_BAD (1u << 17)
 #define FOUND_FAST_OPEN (1u << 18)
+#define FOUND_SIGNED (1u << 19)
 
 __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
 {
@@ -64,6 +68,8 @@ __weak __noinline __u32 option_find(struct __sk_buff *skb, __u32 at, __u32 end)
         len = kind[1];
         if (*kind == TCP_OPTION_FAST_OPEN)
             found |= FOUND_FAST_OPEN;
+        if (*kind == TCP_OPTION_MD5 || *kind == TCP_OPTION_AO)
+            found |= FOUND_SIGNED;
         if (*kind == ABI_OPTION_KIND && len >= 4 && (void *)(kind + 4) <= data_end) {
             if (kind[2] == ABI_OPTION_EXID_BE_HI && kind[3] == ABI_OPTION_EXID_BE_LO) {
                 if (found & FOUND_ONE || len != ABI_OPTION_LEN || at + len > end)
@@ -176,6 +182,21 @@ static __subprog int proof_verify(struct proof *p, const struct abi_peer_keys *k
             return 1;
     }
     return 0;
+}
+
+/* What an answerer proves: all but the two initial sequence numbers is known from the SYN. */
+static __always_inline void proof_of_answer(struct proof *p, const struct handshake *h,
+                                            __u32 enforcer)
+{
+    p->k0 = h->k0;
+    p->k1 = h->k1;
+    p->enforcer_a = h->peer_enforcer;
+    p->identity_a = h->peer_identity;
+    p->enforcer_b = enforcer;
+    p->identity_b = h->identity;
+    p->epoch_a = h->peer_epoch;
+    p->epoch_b = h->own_epoch;
+    p->role = 'B';
 }
 
 static __always_inline int binding_known(__u32 enforcer, __u32 identity)

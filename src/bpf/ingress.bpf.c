@@ -90,6 +90,19 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
     return ABI_REASON_NONE;
 }
 
+/* For tc egress: sock_ops does not write the SYN-ACKs of this listener. */
+static __subprog int answer_remember(const struct packet *p, const struct abi_socket *st,
+                                     const struct pending *pd)
+{
+    struct claim_key key;
+    struct answer answer;
+
+    claim_key_fill(&key, p, p->seq);
+    answer.handshake = pd->handshake;
+    answer.cgroup = st->cgroup;
+    return bpf_map_update_elem(&answers, &key, &answer, BPF_ANY);
+}
+
 /* A SYN with the option: nothing is trusted yet, but a certain reject ends here. */
 static __subprog int listener_syn_claim(const struct packet *p, const struct found_option *o,
                                         struct abi_socket *st, const struct abi_control *c,
@@ -113,6 +126,8 @@ static __subprog int listener_syn_claim(const struct packet *p, const struct fou
         return refuse(p, &d, o->enforcer, reason, 0);
     }
     pending_fill(pd, p, PENDING_SYN, &d, c);
+    if (c->flags & ABI_CONTROL_ANSWERS && !(st->flags & ABI_SOCKET_WRITES))
+        answer_remember(p, st, pd);
     return PASS;
 }
 

@@ -67,6 +67,15 @@ struct claim_key {
     __u32 isn;
 };
 
+/*
+ * What the SYN to a listener older than the Enforcer claimed, for tc egress: sock_ops does not see
+ * the SYN-ACKs of such a listener. `cookie` and `cookie_end` are not used.
+ */
+struct answer {
+    struct handshake handshake;
+    __u64 cgroup; /* of the listener */
+};
+
 #define MAP(kind, k, v, n, with, map)                                                              \
     struct {                                                                                       \
         __uint(type, kind);                                                                        \
@@ -97,6 +106,7 @@ MAP(BPF_MAP_TYPE_ARRAY, __u32, __u8, 256, 0, raw_protocols);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, ABI_FLOWS_MAX, 0, flows);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, __u8, ABI_CLAIMS_MAX, 0, claims);
+MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, struct answer, ABI_ANSWERS_MAX, 0, answers);
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct pending, 1, 0, pending);
 MAP(BPF_MAP_TYPE_HASH, struct abi_report_key, struct abi_report, ABI_REPORTS_MAX, BPF_F_NO_PREALLOC,
     reports);

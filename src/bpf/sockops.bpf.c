@@ -5,7 +5,8 @@
  * known to have its proof; what becomes of a connection. The option is written by
  * BPF_SOCK_OPS_WRITE_HDR_OPT_CB (net/ipv4/tcp_output.c: bpf_skops_write_hdr_opt).
  *
- * A listener is flagged when it starts to listen; those older than the Enforcer by listeners.bpf.c.
+ * A listener is flagged when it starts to listen; those older than the Enforcer by listeners.bpf.c,
+ * or else synack.bpf.c writes their option.
  */
 #include "identity.h"
 #include "report.h"
@@ -104,15 +105,7 @@ static __subprog int synack_write(struct bpf_sock_ops *ctx, struct abi_control *
     h = synack_handshake(ctx, 0);
     if (!h || h->isn_remote != proof.isn_a)
         return 0;
-    proof.k0 = h->k0;
-    proof.k1 = h->k1;
-    proof.enforcer_a = h->peer_enforcer;
-    proof.identity_a = h->peer_identity;
-    proof.enforcer_b = c->enforcer_id;
-    proof.identity_b = h->identity;
-    proof.epoch_a = h->peer_epoch;
-    proof.epoch_b = h->own_epoch;
-    proof.role = 'B';
+    proof_of_answer(&proof, h, c->enforcer_id);
     option_fill(&o, c->enforcer_id, h->identity, proof_mac(&proof));
     if (bpf_store_hdr_opt(ctx, &o, sizeof(o), 0) == 0)
         count(ABI_COUNTER_IDENTITY_SYNACK_SENT);
@@ -201,6 +194,26 @@ static __subprog int full_reserve(struct bpf_sock_ops *ctx, struct abi_socket *s
     return 0;
 }
 
+/* Its SYN-ACKs can carry the option from now on; children start with the same flag. */
+static __subprog int listening(struct bpf_sock_ops *ctx)
+{
+    struct bpf_sock *sk = ctx->sk;
+    struct abi_socket *st;
+
+    bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+    if (!sk)
+        return 0;
+    st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!st) {
+        st = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        if (!st)
+            return 0; /* taken for an older one, which costs a look at each SYN-ACK */
+        st->pu = ABI_PU_UNKNOWN;
+    }
+    st->flags |= ABI_SOCKET_WRITES;
+    return 0;
+}
+
 static __subprog int connecting(struct bpf_sock_ops *ctx, struct abi_control *c)
 {
     struct bpf_sock *sk = ctx->sk;
@@ -247,6 +260,7 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
     st->generation = 0;
     st->judged = 0;
     st->phase = ABI_PHASE_UNVERIFIED;
+    st->flags = 0;
     pd = pending_of(ctx);
     if (!pd)
         return 0;
@@ -329,8 +343,7 @@ int bulkhead_sockops(struct bpf_sock_ops *ctx)
         return 1;
     switch (ctx->op) {
     case BPF_SOCK_OPS_TCP_LISTEN_CB:
-        /* its SYN-ACKs can carry the option; children start with the same flag */
-        bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+        listening(ctx);
         break;
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
         connecting(ctx, c);

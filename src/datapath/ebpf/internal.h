@@ -43,6 +43,7 @@
 #define RETIRE_AFTER_NS 1000000000ULL
 
 struct bulkhead_bpf;
+struct synack_bpf;
 
 /* A class as the kernel knows it. Numbers are never reused while pins live. */
 struct class_entry {
@@ -97,6 +98,7 @@ struct resets {
 
 struct datapath {
     struct bulkhead_bpf *skeleton;
+    struct synack_bpf *synack; /* only when there are listeners that need it */
     struct ring_buffer *ring;
     int cgroup_fd;
     char cgroup_mount[PATH_BYTES];
@@ -174,7 +176,9 @@ int events_open(struct datapath *dp);
 
 /* tc.c */
 int tc_sync(struct datapath *dp);
-void tc_detach(struct datapath *dp);
+/* In the namespace that this thread is in, not our own: the program for older listeners, or not. */
+int tc_answers_sync(struct datapath *dp, bool on);
+void tc_detach(void);
 int tc_programs(struct datapath *dp, struct datapath_program *list, size_t max, size_t *n);
 
 /* cgroups.c */
@@ -200,6 +204,9 @@ void directory_remove(const char *path);
 /* namespaces.c */
 int namespaces_sync(struct datapath *dp);
 void namespaces_close(struct datapath *dp);
+/* Call `fn` in each of them. @return 0, or the first error; all are visited */
+typedef int namespace_fn(struct datapath *dp, size_t ns, void *context);
+int namespaces_visit(struct datapath *dp, namespace_fn *fn, void *context);
 /* Let go of what was looked up some time ago: a handle keeps a namespace alive. */
 void namespaces_expire(struct datapath *dp);
 
@@ -224,6 +231,8 @@ int diag_has(int diag_fd, const struct diag_socket *socket);
 
 /* listeners.c */
 void listeners_start(struct datapath *dp);
+/* Take the tc programs for older listeners away, in every namespace. */
+void answers_detach(struct datapath *dp);
 
 /* raw.c */
 void raw_protocols_sync(struct datapath *dp);

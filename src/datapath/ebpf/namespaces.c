@@ -118,6 +118,27 @@ static void walk(struct datapath *dp, const char *cgroup, int own, unsigned *lef
     closedir(dir);
 }
 
+int namespaces_visit(struct datapath *dp, namespace_fn *fn, void *context)
+{
+    _cleanup_close_
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    size_t i;
+    int r = 0, result = 0;
+
+    if (own < 0)
+        return -errno;
+    for (i = 0; i < dp->n_netns; i++) {
+        if (setns(dp->netns[i].fd, CLONE_NEWNET) < 0)
+            continue;
+        r = fn(dp, i, context);
+        if (setns(own, CLONE_NEWNET) < 0)
+            abort();
+        if (r < 0 && result == 0)
+            result = r;
+    }
+    return result;
+}
+
 /* Our own namespace first, then those of all processes below the enforced cgroup. */
 int namespaces_sync(struct datapath *dp)
 {

@@ -20,6 +20,7 @@
 #include "internal.h"
 
 #include "bulkhead.skel.h"
+#include "synack.skel.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* include/uapi/asm-generic/socket.h */
@@ -342,7 +343,8 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = events_open(dp);
     if (r < 0)
         return r;
-    dp->listeners_pending = !*ret_adopted && config->enforcer_id;
+    dp->listeners_pending =
+        config->enforcer_id && (!*ret_adopted || dp->control.flags & ABI_CONTROL_ANSWERS);
     raw_protocols_sync(dp);
     old_layouts_remove(dp);
     root_pins_sweep(dp);
@@ -399,6 +401,7 @@ void datapath_free(struct datapath **datapath)
         bpf_link__destroy(dp->links[i]);
     }
     ring_buffer__free(dp->ring);
+    synack_bpf__destroy(dp->synack); /* what is attached stays */
     bulkhead_bpf__destroy(dp->skeleton);
     close_fd(&dp->cgroup_fd);
     resets_close(&dp->resets);
@@ -448,7 +451,8 @@ static void links_detach(struct datapath *dp)
 int datapath_detach(struct datapath *dp)
 {
     links_detach(dp);
-    tc_detach(dp);
+    answers_detach(dp);
+    tc_detach();
     directory_remove(dp->pin_dir);
     return 0;
 }

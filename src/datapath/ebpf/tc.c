@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * tc programs on the interfaces of the host's own network namespace. Only when the host is a PU:
- * they judge what reaches the kernel itself. Never on lo, never on excluded interfaces.
+ * tc programs on interfaces. Two judge what reaches the kernel itself: only when the host is a PU,
+ * in its own network namespace, not on lo. One writes the option into SYN-ACKs of older listeners:
+ * only when there are such (listeners.c), on lo as well. None on excluded interfaces.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -13,10 +14,7 @@
 #include "internal.h"
 
 #include "bulkhead.skel.h"
-
-/* A place of our own in the chain; recognisable in `tc filter show`. */
-#define TC_HANDLE 0xb1c4
-#define TC_PRIORITY 0xb1c
+#include "synack.skel.h"
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -26,29 +24,49 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
     return 0;
 }
 
-static bool excluded(const struct datapath *dp, const char *name)
+/* Places of our own in the chain; recognisable in `tc filter show`. */
+enum { PLACE_INGRESS, PLACE_EGRESS, PLACE_ANSWERS, PLACES };
+static const struct place {
+    const char *hook;
+    enum bpf_tc_attach_point point;
+    uint32_t handle, priority;
+} places[PLACES] = {
+    [PLACE_INGRESS] = {"tc/ingress", BPF_TC_INGRESS, 0xb1c4, 0xb1c},
+    [PLACE_EGRESS] = {"tc/egress", BPF_TC_EGRESS, 0xb1c4, 0xb1c},
+    [PLACE_ANSWERS] = {"tc/egress SYN-ACK", BPF_TC_EGRESS, 0xb1c5, 0xb1d},
+};
+
+static bool wanted(const struct datapath *dp, size_t place, const char *name)
 {
     char **at;
 
     for (at = dp->excluded_interfaces; at && *at; at++)
         if (strcmp(*at, name) == 0)
-            return true;
-    return strcmp(name, "lo") == 0;
+            return false;
+    if (place == PLACE_ANSWERS)
+        return dp->control.flags & ABI_CONTROL_ANSWERS;
+    return dp->host_enabled && strcmp(name, "lo") != 0;
 }
 
-static const enum bpf_tc_attach_point points[] = {BPF_TC_INGRESS, BPF_TC_EGRESS};
-
-static int program_fd(const struct datapath *dp, enum bpf_tc_attach_point point)
+/* -1: not loaded (yet); one of an earlier run may be there and do the same */
+static int program_fd(const struct datapath *dp, size_t place)
 {
-    return bpf_program__fd(point == BPF_TC_INGRESS ? dp->skeleton->progs.bulkhead_tc_ingress
-                                                   : dp->skeleton->progs.bulkhead_tc_egress);
+    switch (place) {
+    case PLACE_INGRESS:
+        return bpf_program__fd(dp->skeleton->progs.bulkhead_tc_ingress);
+    case PLACE_EGRESS:
+        return bpf_program__fd(dp->skeleton->progs.bulkhead_tc_egress);
+    default:
+        return dp->synack ? bpf_program__fd(dp->synack->progs.bulkhead_synack) : -1;
+    }
 }
 
-static int attach_one(struct datapath *dp, int ifindex, enum bpf_tc_attach_point point)
+static int attach_one(struct datapath *dp, int ifindex, size_t place)
 {
-    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
-                        .prog_fd = program_fd(dp, point), .flags = BPF_TC_F_REPLACE);
+    const struct place *p = &places[place];
+    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = p->point);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = p->handle, .priority = p->priority,
+                        .prog_fd = program_fd(dp, place), .flags = BPF_TC_F_REPLACE);
     int r = bpf_tc_hook_create(&hook);
 
     if (r < 0 && r != -EEXIST)
@@ -57,26 +75,28 @@ static int attach_one(struct datapath *dp, int ifindex, enum bpf_tc_attach_point
 }
 
 /* Id of the program that is there; 0: none. */
-static uint32_t attached(int ifindex, enum bpf_tc_attach_point point)
+static uint32_t attached(int ifindex, size_t place)
 {
-    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+    const struct place *p = &places[place];
+    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = p->point);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = p->handle, .priority = p->priority);
 
     return bpf_tc_query(&hook, &opts) == 0 ? opts.prog_id : 0;
 }
 
-static uint32_t program_id(const struct datapath *dp, enum bpf_tc_attach_point point)
+static uint32_t program_id(const struct datapath *dp, size_t place)
 {
     struct bpf_prog_info info = {0};
     __u32 len = sizeof(info);
 
-    return bpf_obj_get_info_by_fd(program_fd(dp, point), &info, &len) == 0 ? info.id : 0;
+    return bpf_obj_get_info_by_fd(program_fd(dp, place), &info, &len) == 0 ? info.id : 0;
 }
 
-static void detach_one(int ifindex, enum bpf_tc_attach_point point)
+static void detach_one(int ifindex, size_t place)
 {
-    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+    const struct place *p = &places[place];
+    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = p->point);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = p->handle, .priority = p->priority);
 
     bpf_tc_detach(&hook, &opts);
 }
@@ -107,53 +127,91 @@ static int excluded_ifaces_write(struct datapath *dp)
     return control_write(dp);
 }
 
+/* One place on all interfaces of the namespace that this thread is in. */
+static int place_sync(struct datapath *dp, size_t place, const struct if_nameindex *list,
+                      bool (*want)(const struct datapath *dp, size_t place, const char *name))
+{
+    libbpf_print_fn_t print = libbpf_set_print(quiet);
+    int loaded = program_fd(dp, place), r, result = 0;
+    uint32_t ours = loaded < 0 ? 0 : program_id(dp, place);
+    const struct if_nameindex *i;
+
+    for (i = list; i->if_index; i++) {
+        bool on = want(dp, place, i->if_name);
+        uint32_t there = attached((int)i->if_index, place);
+
+        if (there && !on)
+            detach_one((int)i->if_index, place);
+        /* one of an earlier run may use maps of an earlier layout: ours takes its place */
+        if (!on || loaded < 0 || (there && there == ours))
+            continue;
+        r = attach_one(dp, (int)i->if_index, place);
+        if (r < 0 && result == 0)
+            result = r;
+    }
+    libbpf_set_print(print);
+    return result;
+}
+
 /* Interfaces of our namespace: programs where they belong and nowhere else. */
 int tc_sync(struct datapath *dp)
 {
-    struct if_nameindex *list, *i;
-    uint32_t ours[ARRAY_SIZE(points)];
-    libbpf_print_fn_t print;
-    size_t p;
+    struct if_nameindex *list;
+    size_t place;
     int r, result;
 
     result = excluded_ifaces_write(dp);
     list = if_nameindex();
     if (!list)
         return -errno;
-    for (p = 0; p < ARRAY_SIZE(points); p++)
-        ours[p] = program_id(dp, points[p]);
-    print = libbpf_set_print(quiet);
-    for (i = list; i->if_index; i++) {
-        for (p = 0; p < ARRAY_SIZE(points); p++) {
-            bool wanted = dp->host_enabled && !excluded(dp, i->if_name);
-            uint32_t there = attached((int)i->if_index, points[p]);
-
-            if (there && !wanted)
-                detach_one((int)i->if_index, points[p]);
-            /* one of an earlier run may use maps of an earlier layout: ours takes its place */
-            if (!wanted || (there && there == ours[p]))
-                continue;
-            r = attach_one(dp, (int)i->if_index, points[p]);
-            if (r < 0 && result == 0)
-                result = r;
-        }
+    for (place = 0; place < PLACES; place++) {
+        r = place_sync(dp, place, list, wanted);
+        if (r < 0 && result == 0)
+            result = r;
     }
-    libbpf_set_print(print);
     if_freenameindex(list);
     return result;
 }
 
-void tc_detach(struct datapath *dp)
+static bool everywhere(const struct datapath *dp, size_t place, const char *name)
+{
+    (void)dp;
+    (void)place;
+    (void)name;
+    return true;
+}
+
+static bool nowhere(const struct datapath *dp, size_t place, const char *name)
+{
+    (void)dp;
+    (void)place;
+    (void)name;
+    return false;
+}
+
+/* excludedInterfaces are names of our own namespace: they mean nothing in this one. */
+int tc_answers_sync(struct datapath *dp, bool on)
+{
+    struct if_nameindex *list = if_nameindex();
+    int r;
+
+    if (!list)
+        return -errno;
+    r = place_sync(dp, PLACE_ANSWERS, list, on ? everywhere : nowhere);
+    if_freenameindex(list);
+    return r;
+}
+
+void tc_detach(void)
 {
     struct if_nameindex *list = if_nameindex(), *i;
     libbpf_print_fn_t print = libbpf_set_print(quiet);
-    size_t p;
+    size_t place;
 
-    (void)dp;
     for (i = list; i && i->if_index; i++)
-        for (p = 0; p < ARRAY_SIZE(points); p++)
-            if (attached((int)i->if_index, points[p]))
-                detach_one((int)i->if_index, points[p]);
+        for (place = 0; place < PLACES; place++)
+            if (attached((int)i->if_index, place))
+                detach_one((int)i->if_index, place);
     libbpf_set_print(print);
     if (list)
         if_freenameindex(list);
@@ -162,21 +220,17 @@ void tc_detach(struct datapath *dp)
 int tc_programs(struct datapath *dp, struct datapath_program *list, size_t max, size_t *n)
 {
     static char names[256][48];
-    struct if_nameindex *interfaces, *i;
-    libbpf_print_fn_t print;
-    size_t p;
+    struct if_nameindex *interfaces = if_nameindex(), *i;
+    libbpf_print_fn_t print = libbpf_set_print(quiet);
+    size_t place;
 
-    if (!dp->host_enabled)
-        return 0;
-    interfaces = if_nameindex();
-    print = libbpf_set_print(quiet);
     for (i = interfaces; i && i->if_index; i++) {
-        for (p = 0; p < ARRAY_SIZE(points) && *n < max && *n < ARRAY_SIZE(names); p++) {
-            if (excluded(dp, i->if_name))
+        for (place = 0; place < PLACES && *n < max && *n < ARRAY_SIZE(names); place++) {
+            if (!wanted(dp, place, i->if_name))
                 continue;
-            snprintf(names[*n], sizeof(names[0]), "tc/%s %s", p ? "egress" : "ingress", i->if_name);
+            snprintf(names[*n], sizeof(names[0]), "%s %s", places[place].hook, i->if_name);
             list[*n] = (struct datapath_program){
-                .hook = names[*n], .attached = attached((int)i->if_index, points[p]) != 0};
+                .hook = names[*n], .attached = attached((int)i->if_index, place) != 0};
             (*n)++;
         }
     }

@@ -24,6 +24,7 @@ class Enforcer:
         self.host = host
         self.number = number
         self.process = None
+        self.environment = {}  # of the daemon
         self.binary = sys_.BUILD / "bulkhead-enforcer"
         self.cli = sys_.BUILD / "bulkhead"
         self.directory = host.system.directory / host.name
@@ -95,7 +96,8 @@ class Enforcer:
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(str(path))
         began = time.monotonic()
-        self.process = Process(self.host.within(None, "env", f"NOTIFY_SOCKET={path}",
+        words = [f"{name}={value}" for name, value in self.environment.items()]
+        self.process = Process(self.host.within(None, "env", f"NOTIFY_SOCKET={path}", *words,
                                                 *self.command()), self.host.system)
         if wait:
             self._await_ready(notify, seconds)
