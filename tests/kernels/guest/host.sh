@@ -23,6 +23,7 @@ if [ "$role" = server ]; then
     configuration server 1 /
     listen tcp-listen 22
     listen tcp-listen 8080
+    listen tcp-listen 9000
     exec nc -l -p 2222 -e /guest/shell.sh
 fi
 
@@ -75,13 +76,13 @@ data:
       subject: [['app=server']]
       incomingRules:
         - {action: Allow, object: [['externalnetwork:name=admins']], protocolPorts: [tcp/22]}
-        - {action: Allow, object: [['app=client']], protocolPorts: [tcp/9000]}
+        - {action: Allow, object: [['app=client']], protocolPorts: ['tcp/9000:9001']}
 $1
     - name: client
       namespace: /shop
       subject: [['app=client']]
       outgoingRules:
-        - {action: Allow, object: [['app=server']], protocolPorts: [tcp/9000]}
+        - {action: Allow, object: [['app=server']], protocolPorts: ['tcp/9000:9001']}
 END
 }
 
@@ -158,16 +159,17 @@ while IFS= read -r line; do
     remote "echo '$(printf %s "$line" | sed "s/'/'\\\\''/g")' >>$work/client.peer"
 done <"$work/client.peer"
 expect "server gets the client's peer file" remote "cp $work/client.peer $work/server/peers.d/client.yaml"
-# A listener that was there before the Enforcer proves nothing on kernels that cannot reach into it (a warning says so).
-expect "listener that is younger than the Enforcer" remote listen tcp-listen 9000
 expect "server knows the client's keys" remote within_seconds 20 has_peers server 1
 expect "client's Enforcer takes the root cgroup" start_enforcer client
 expect "older connection goes on, enforced on both ends" remote true
-expect "allowed by identity" within_seconds 20 sock tcp-connect 10.8.0.1 9000 --send hello
+expect "older listener, allowed by identity" within_seconds 20 sock tcp-connect 10.8.0.1 9000 --send hello
 [ -z "$expect_failed" ] || failure_details | sed 's/^/    /'
 expect "client verified the server" counted client identity_synack_verified 1
 expect "server verified the client" remote counted server identity_ack_verified 1
 expect "the same with IPv6" sock tcp-connect fd08::1 9000 --send hello
+expect "listener that is younger than the Enforcer" remote listen tcp-listen 9001
+expect "younger listener, allowed by identity" sock tcp-connect 10.8.0.1 9001 --send hello
+expect "its programs are attached" remote all_attached server
 expect "known identity is not let in by its address: EPERM" answers EPERM sock tcp-connect 10.8.0.1 22
 kill -9 "$(cat "$work/client/pid")"
 expect "daemon killed: still allowed by identity" sock tcp-connect 10.8.0.1 9000 --send hello

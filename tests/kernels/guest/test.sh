@@ -60,18 +60,18 @@ data:
       namespace: /shop
       subject: [['app=web']]
       outgoingRules:
-        - {action: Allow, object: [['app=db']], protocolPorts: [tcp/5432]}
+        - {action: Allow, object: [['app=db']], protocolPorts: [tcp/5432, tcp/5434]}
         - {action: Allow, object: [['externalnetwork:name=db-address']], protocolPorts: [udp/5353]}
     - name: batch
       namespace: /shop
       subject: [['app=batch']]
       outgoingRules:
-        - {action: Allow, object: [['app=db']], protocolPorts: [tcp/5432]}
+        - {action: Allow, object: [['app=db']], protocolPorts: [tcp/5432, tcp/5434]}
     - name: db
       namespace: /shop
       subject: [['app=db']]
       incomingRules:
-        - {action: $1, object: [['app=web']], protocolPorts: [tcp/5432], name: from-web}
+        - {action: $1, object: [['app=web']], protocolPorts: [tcp/5432, tcp/5434], name: from-web}
         - {action: Allow, object: [['externalnetwork:name=partners']], protocolPorts: [tcp/7000]}
         - {action: Allow, object: [['externalnetwork:name=web-address']], protocolPorts: [udp/5353]}
 END
@@ -84,6 +84,21 @@ many_connects()
     done
 }
 
+with_cookies()
+{
+    on b sysctl -qw net.ipv4.tcp_syncookies=2
+    "$@"
+    cookies_result=$?
+    on b sysctl -qw net.ipv4.tcp_syncookies=1
+    return "$cookies_result"
+}
+
+# warned NAME: `status` has something to complain about
+warned()
+{
+    control "$1" status -o json | tr -d ' \n' | grep -v '"warnings":\[\]'
+}
+
 make_host a 1 web batch
 make_host b 2 db
 make_host x 3
@@ -94,10 +109,22 @@ for host in a b; do
 done
 expect "describe" sh -c "bulkhead-enforcer describe --config $work/a/enforcer.yaml >$work/b/peers.d/a.yaml &&
     bulkhead-enforcer describe --config $work/b/enforcer.yaml >$work/a/peers.d/b.yaml"
+listen tcp-listen 5434 on b/db
 expect "start a" start a
 expect "start b" start b
 expect "a: every program attached" all_attached a
 expect "b: every program attached" all_attached b
+
+# Older than b's Enforcer: sock_ops writes its proofs from 6.11 on, tc before.
+expect "older listener, IPv4" within_seconds 20 on a/web sock tcp-connect 10.9.2.2 5434 --send hello
+expect "older listener, IPv6" on a/web sock tcp-connect fd09:2::2 5434 --send hello
+expect "older listener proved itself" counted a identity_synack_verified 2
+expect "older listener: b verified the client" counted b identity_ack_verified 2
+expect "older listener: wrong tag rejected by b" refuse on a/batch sock tcp-connect 10.9.2.2 5434 --send hello --timeout 2500
+expect "older listener: no identity, rejected by b" refuse on x sock tcp-connect 10.9.2.2 5434 --send hello --timeout 2500
+expect "older listener with SYN cookies" with_cookies on a/web sock tcp-connect 10.9.2.2 5434 --send hello
+expect "b: programs for it attached" all_attached b
+expect "b: nothing that this kernel cannot do" refuse warned b
 
 for service in "tcp-listen 5432" "tcp-listen 7000" "udp-listen 5353" "udp-listen 5354"; do
     # shellcheck disable=SC2086 # two words
@@ -106,8 +133,8 @@ done
 
 expect "allowed pair, IPv4" many_connects 10.9.2.2
 expect "allowed pair, IPv6" many_connects fd09:2::2
-expect "a verified b's proof" counted a identity_synack_verified 20
-expect "b verified a's proof" counted b identity_ack_verified 20
+expect "a verified b's proof" counted a identity_synack_verified 23
+expect "b verified a's proof" counted b identity_ack_verified 23
 expect "b: report names the tags" within_seconds 5 flow_says b '"Accept"' 'app=web' 'from-web'
 expect "port that a's rules do not have: EPERM" answers EPERM on a/web sock tcp-connect 10.9.2.2 22
 expect "wrong tag, rejected by b" refuse on a/batch sock tcp-connect 10.9.2.2 5432 --send hello --timeout 2500
