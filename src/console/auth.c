@@ -2,7 +2,6 @@
 #include "console/auth_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -11,16 +10,21 @@
 
 #define BEARER "Bearer "
 #define ENFORCER_NAME "enforcer:"
-#define ENFORCER_ROLE "@auth:role=enforcer.runtime"
-#define LINE_MAX_BYTES 4096 /* holds the longest name, namespace and claim */
+/* What an Enforcer may by its own certificate, at home and below. It reports over its link, so it
+ * needs no right to write anybody's objects here. */
+static const char *const of_enforcers[] = {
+    "datapathcertificate,post", "trustedca,list",     "namespaceinfo,list", "enforcer,get",
+    "enforcerprofile,get",      "renderedpolicy,get", "hostservice,list",
+};
 
 /* ---- Signing keys of all Consoles ----------------------------------------------------------- */
 
+/* The name of the object is the kid. */
 static void signer_add(struct auth *auth, const struct object *object)
 {
     _cleanup_free_
-    char *kid = object_text(object, "kid"), *pem = object_text(object, "publicKey");
-    int r = kid && pem ? trust_signer_add(auth->console->trust, kid, pem) : -EINVAL;
+    char *pem = object_text(object, "publicKey");
+    int r = pem ? trust_signer_add(auth->console->trust, object->name, pem) : -EINVAL;
 
     if (r < 0)
         log_event(LOG_LEVEL_WARN, "auth.signer_refused", LOG_F("id", "%s", object->id),
@@ -29,11 +33,7 @@ static void signer_add(struct auth *auth, const struct object *object)
 
 static void signer_remove(struct auth *auth, const struct object *object)
 {
-    _cleanup_free_
-    char *kid = object_text(object, "kid");
-
-    if (kid)
-        trust_signer_remove(auth->console->trust, kid);
+    trust_signer_remove(auth->console->trust, object->name);
     auth_cache_clear(auth); /* it does not know who signed what */
 }
 
@@ -44,51 +44,33 @@ static void published(void *context, int result, size_t failed_op, uint64_t revi
                   LOG_F("error", "%s", error_text(result)));
 }
 
-struct kid_search {
-    const char *kid;
-    const struct object *found;
-};
-
-static bool has_kid(void *context, const struct object *object)
-{
-    struct kid_search *search = context;
-    _cleanup_free_
-    char *kid = object_text(object, "kid");
-
-    if (!kid || strcmp(kid, search->kid) != 0)
-        return true;
-    search->found = object;
-    return false;
-}
-
 static const struct object *signer_object(struct auth *auth, const char *kid)
 {
-    struct kid_search search = {.kid = kid};
-
-    objects_in_space(auth->console->objects, objects_space(auth->console->objects, "/"),
-                     auth->kind_signer, has_kid, &search);
-    return search.found;
+    return objects_find_unique(auth->console->objects, auth->kind_signer, kid);
 }
 
-/* Others can check what we sign only once they have the key, so this comes before the first token
- * as near as can be. @param gone  kid of one that verifies nothing any more; NULL: none */
+/*
+ * Others can check what we sign only once they have the key, so this comes before the first token
+ * as near as can be.
+ *
+ * @param gone  kid of one that verifies nothing any more; NULL: none
+ */
 static int publish(struct auth *auth, const char *gone)
 {
     struct trust *trust = auth->console->trust;
     _cleanup_change_set_ struct change_set *set = NULL;
     const struct object *old = gone ? signer_object(auth, gone) : NULL;
+    bool known = signer_object(auth, trust_signer_kid(trust));
     json_t *sparse;
     int r = 0;
 
-    if (!auth->kind_signer || !auth->console->commit)
+    if (!auth->console->commit || (known && !old))
         return 0;
-    if (signer_object(auth, trust_signer_kid(trust)) && !old)
-        return 0;
-    sparse = json_pack("{s:s, s:s, s:s}", "name", trust_signer_kid(trust), "kid",
-                       trust_signer_kid(trust), "publicKey", trust_signer_pem(trust));
+    sparse = json_pack("{s:s, s:s}", "name", trust_signer_kid(trust), "publicKey",
+                       trust_signer_pem(trust));
     if (!sparse || change_set_new(&set) < 0)
         r = -ENOMEM;
-    if (r == 0 && !signer_object(auth, trust_signer_kid(trust)))
+    if (r == 0 && !known)
         r = change_set_create(set, auth->kind_signer, "/", sparse, NULL);
     if (r == 0 && old)
         r = change_set_delete(set, old);
@@ -168,7 +150,7 @@ static int put_all(struct auth *auth, const struct schema_kind *kind)
     };
     uint64_t total;
 
-    return kind ? objects_list(auth->console->objects, &query, put_visited, auth, &total) : 0;
+    return objects_list(auth->console->objects, &query, put_visited, auth, &total);
 }
 
 int auth_start(struct auth *auth)
@@ -199,7 +181,9 @@ int auth_new(struct console *console, struct auth **ret)
     auth->kind_policy = schema_kind_find("apiauthorizationpolicy");
     auth->kind_signer = schema_kind_find("signingkey");
     auth->kind_enforcer = schema_kind_find("enforcer");
-    auth_mask_add(&auth->enforcer_mask, ENFORCER_ROLE);
+    for (size_t i = 0; i < ARRAY_SIZE(of_enforcers); i++)
+        auth_mask_add(&auth->enforcer_mask, of_enforcers[i]);
+    assert(auth->kind_policy && auth->kind_signer && auth->kind_enforcer);
     r = objects_observe(console->objects, observe, auth);
     if (r < 0) {
         free(auth);
@@ -356,229 +340,4 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
     if (request->certificate.present && request->certificate.pem)
         return by_certificate(auth, request, error, ret);
     return refuse(error, "no token: send 'Authorization: Bearer TOKEN'; POST /issue gives one");
-}
-
-/* ---- Authorization -------------------------------------------------------------------------- */
-
-static struct auth_question question_of(const struct auth *auth, const struct caller *caller,
-                                        const char *namespace)
-{
-    return (struct auth_question){
-        .claims = &caller->claims,
-        .address = caller->has_address ? &caller->address : NULL,
-        .namespace = namespace,
-        .now_ms = auth->now_ms(),
-    };
-}
-
-/* Where an Enforcer lives; NULL: it is gone. */
-static const char *enforcer_namespace(const struct auth *auth, const struct caller *caller)
-{
-    const struct object *enforcer = objects_find(auth->console->objects, caller->enforcer_id);
-
-    return enforcer && enforcer->kind == auth->kind_enforcer ? enforcer->space->name : NULL;
-}
-
-/* What policies give, before the token's own restrictions. */
-static void granted(const struct auth *auth, const struct caller *caller, const char *namespace,
-                    struct auth_mask *ret)
-{
-    const struct auth_question question = question_of(auth, caller, namespace);
-    const char *home = caller->enforcer_id ? enforcer_namespace(auth, caller) : NULL;
-
-    auth_policies_mask(&auth->policies, &question, ret);
-    if (home && namespace_is_within(home, namespace))
-        auth_mask_or(ret, &auth->enforcer_mask);
-}
-
-/* Why the token itself forbids it; NULL: it does not. */
-static const char *restriction(const struct caller *caller, const char *namespace)
-{
-    if (caller->restricted_namespace &&
-        !namespace_is_within(caller->restricted_namespace, namespace))
-        return "the token is restricted to another namespace";
-    if (caller->has_restricted_networks &&
-        (!caller->has_address || !cidr_list_has(&caller->restricted_networks, &caller->address)))
-        return "the token is restricted to networks that the client's address is not in";
-    return NULL;
-}
-
-static void say(json_t *explain, const char *format, ...) _printf_(2, 3);
-static void say(json_t *explain, const char *format, ...)
-{
-    char line[LINE_MAX_BYTES];
-    va_list args;
-
-    if (!explain || json_array_size(explain) >= AUTH_EXPLAIN_MAX)
-        return;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    json_array_append_new(explain, json_string(line));
-}
-
-/* The clause that lacks least, for the reader. */
-static const char *missing_claim(const struct auth_policy *policy, const struct tag_set *claims)
-{
-    const char *missing = "any claim";
-    size_t least = SIZE_MAX;
-
-    for (size_t i = 0; i < policy->n_clauses; i++) {
-        const char *first = NULL;
-        size_t n = 0;
-
-        for (size_t j = 0; j < policy->clauses[i].n; j++) {
-            if (tag_set_has(claims, policy->clauses[i].tags[j]))
-                continue;
-            first = first ? first : policy->clauses[i].tags[j];
-            n++;
-        }
-        if (n == 0)
-            return NULL;
-        if (n < least) {
-            least = n;
-            missing = first;
-        }
-    }
-    return missing;
-}
-
-static void explain_policy(const struct auth_policy *policy, const struct auth_question *question,
-                           enum auth_verb verb, const struct schema_kind *kind, json_t *explain)
-{
-    const char *obstacle = auth_policy_obstacle(policy, question);
-    const char *missing = missing_claim(policy, question->claims);
-    const char *fallback = policy->fallback ? " (fallback)" : "";
-
-    if (question->namespace && !namespace_is_within(policy->authorized, question->namespace))
-        return; /* concerns other places only */
-    if (obstacle)
-        say(explain, "policy '%s' in %s (%s)%s: %s", policy->name, policy->namespace, policy->id,
-            fallback, obstacle);
-    else if (missing)
-        say(explain, "policy '%s' in %s (%s)%s: the caller lacks %s", policy->name,
-            policy->namespace, policy->id, fallback, missing);
-    else if (auth_mask_has(&policy->mask, kind, verb))
-        say(explain, "policy '%s' in %s (%s)%s: allows %s of %s", policy->name, policy->namespace,
-            policy->id, fallback, auth_verb_name(verb), kind->name);
-    else
-        say(explain, "policy '%s' in %s (%s)%s: applies, but does not name %s of %s", policy->name,
-            policy->namespace, policy->id, fallback, auth_verb_name(verb), kind->name);
-}
-
-static void explain_policies(const struct auth *auth, const struct auth_question *question,
-                             enum auth_verb verb, const struct schema_kind *kind, json_t *explain)
-{
-    struct auth_policy *policy, *next;
-
-    HASH_ITER(hh, auth->policies.by_id, policy, next)
-    {
-        explain_policy(policy, question, verb, kind, explain);
-    }
-}
-
-bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
-                  const struct schema_kind *kind, const char *namespace, json_t *explain)
-{
-    const struct auth_question question = question_of(auth, caller, namespace);
-    const char *forbidden = restriction(caller, namespace);
-    struct auth_mask mask;
-    bool allowed;
-
-    assert(auth);
-    assert(caller);
-    assert(kind);
-    assert(namespace);
-
-    granted(auth, caller, namespace, &mask);
-    if (explain)
-        explain_policies(auth, &question, verb, kind, explain);
-    if (auth_is_own(kind, verb)) {
-        say(explain, "%s of %s is about the caller only: everybody who is known may",
-            auth_verb_name(verb), kind->name);
-        return true;
-    }
-    if (forbidden) {
-        say(explain, "%s", forbidden);
-        return false;
-    }
-    allowed = auth_mask_has(&mask, kind, verb);
-    if (!allowed && auth_is_basic(kind, verb) && !auth_mask_empty(&mask)) {
-        say(explain, "whoever may do anything in %s may do this", namespace);
-        allowed = true;
-    }
-    if (allowed && caller->restricted_mask && !auth_mask_has(caller->restricted_mask, kind, verb)) {
-        say(explain, "the token is restricted to permissions without %s of %s",
-            auth_verb_name(verb), kind->name);
-        allowed = false;
-    }
-    return allowed;
-}
-
-bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
-                    const char *namespace, const char **ret_missing)
-{
-    struct auth_mask own;
-
-    granted(auth, caller, namespace, &own);
-    if (restriction(caller, namespace))
-        own = (struct auth_mask){0};
-    if (caller->restricted_mask)
-        auth_mask_and(&own, caller->restricted_mask);
-    for (size_t i = 0; i < json_array_size(permissions); i++) {
-        const char *text = json_string_value(json_array_get(permissions, i));
-        struct auth_mask wanted = {0};
-
-        if (text)
-            auth_mask_add(&wanted, text);
-        if (text && !auth_mask_within(&wanted, &own)) {
-            *ret_missing = text;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* ---- Namespaces ----------------------------------------------------------------------------- */
-
-struct names {
-    const struct caller *caller;
-    json_t *list;
-};
-
-static void add_name(struct names *names, const char *name)
-{
-    const char *limit = names->caller->restricted_namespace;
-
-    if (limit && namespace_is_within(name, limit))
-        name = limit;
-    else if (limit && !namespace_is_within(limit, name))
-        return;
-    for (size_t i = 0; i < json_array_size(names->list); i++)
-        if (strcmp(json_string_value(json_array_get(names->list, i)), name) == 0)
-            return;
-    json_array_append_new(names->list, json_string(name));
-}
-
-static void add_authorized(void *context, const struct auth_policy *policy)
-{
-    if (!auth_mask_empty(&policy->mask))
-        add_name(context, policy->authorized);
-}
-
-json_t *auth_namespaces(struct auth *auth, const struct caller *caller)
-{
-    const struct auth_question question = question_of(auth, caller, NULL);
-    struct names names = {.caller = caller, .list = json_array()};
-    const char *home = caller->enforcer_id ? enforcer_namespace(auth, caller) : NULL;
-
-    assert(auth);
-    assert(caller);
-
-    if (!names.list)
-        return NULL;
-    auth_policies_visit(&auth->policies, &question, add_authorized, &names);
-    if (home)
-        add_name(&names, home);
-    return names.list;
 }

@@ -82,5 +82,19 @@ int64_t auth_quota_left(struct auth *auth, const struct caller *caller);
  * "kind,verb") in that namespace? *ret_missing: the first one that he has not. */
 bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
                     const char *namespace, const char **ret_missing);
+/* Whoever can act as somebody has all that this one has: is each policy that these claims match
+ * (even one that is not in force now) within what the caller may? */
+bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims);
+/* {kind: {verb: true}} of all that the caller may do there, and a line for each policy there. */
+json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace);
+void auth_explain(struct auth *auth, const struct caller *caller, const char *namespace,
+                  json_t *explain);
+/* A caller made of claims and restrictions {namespace, perms, networks} (may be NULL) for questions
+ * about somebody else. -EINVAL */
+int auth_caller_new(const json_t *claims, const json_t *restrictions, const char *client,
+                    struct caller **ret);
+/* What a token made from this password or key is bound to: changes when it does. */
+#define AUTH_MARK_LEN 32
+int auth_mark(const char *secret, char ret[AUTH_MARK_LEN + 1]);
 /* Namespaces in which the caller may do anything at all; JSON list of names. */
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller);

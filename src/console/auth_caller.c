@@ -175,6 +175,28 @@ int caller_from_token(const json_t *token, struct caller **ret)
     return 0;
 }
 
+int auth_caller_new(const json_t *claims, const json_t *restrictions, const char *client,
+                    struct caller **ret)
+{
+    _cleanup_caller_ struct caller *caller = calloc(1, sizeof(*caller));
+    int r = caller ? 0 : -ENOMEM;
+
+    assert(ret);
+
+    for (size_t i = 0; r == 0 && i < MIN(json_array_size(claims), (size_t)AUTH_CLAIMS_MAX); i++) {
+        const char *claim = json_string_value(json_array_get(claims, i));
+
+        r = claim ? tag_set_add(&caller->claims, claim) : -EINVAL;
+    }
+    if (r == 0)
+        r = read_restrictions(caller, restrictions);
+    if (r < 0)
+        return r;
+    caller->has_address = client && ip_addr_parse(client, &caller->address) == 0;
+    *ret = TAKE_PTR(caller);
+    return 0;
+}
+
 /* ---- Copies --------------------------------------------------------------------------------- */
 
 static int copy_text(const char *text, char **ret)

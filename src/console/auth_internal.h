@@ -10,9 +10,6 @@
 
 #include <uthash.h>
 
-bool schema_time_parse(const char *text, int64_t *ret_ms);
-bool schema_duration_parse(const char *text, bool is_signed, int64_t *ret_ms);
-
 #define AUTH_KINDS_MAX 192
 #define AUTH_POLICIES_MAX 200000
 #define AUTH_CACHE_MAX 16384 /* verified tokens; about 2 KiB each */

@@ -156,7 +156,10 @@ bool auth_is_basic(const struct schema_kind *kind, enum auth_verb verb)
         {"namespaceinfo", BIT(AUTH_LIST)},
         {"tag", BIT(AUTH_LIST)},
         {"tagprefix", BIT(AUTH_LIST)},
-        {"message", BIT(AUTH_LIST) | BIT(AUTH_GET)},
+        {"tagvalue", BIT(AUTH_LIST)},
+        {"organizationalmetadata", BIT(AUTH_LIST)},
+        {"putrafficaction", BIT(AUTH_LIST)},
+        {"healthcheck", BIT(AUTH_LIST)},
     };
 
     return among(list, ARRAY_SIZE(list), kind, verb);

@@ -149,25 +149,48 @@ int64_t auth_quota_left(struct auth *auth, const struct caller *caller)
 
 /* ---- Origin --------------------------------------------------------------------------------- */
 
+int auth_mark(const char *secret, char ret[AUTH_MARK_LEN + 1])
+{
+    uint8_t digest[SHA256_BYTES];
+    int r = hash_sha256(secret, strlen(secret), digest);
+
+    for (size_t i = 0; r == 0 && i < AUTH_MARK_LEN / 2; i++)
+        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    return r;
+}
+
+/* An account: active, and with the password that was used then. */
+static const char *account_problem(const struct object *account, const json_t *origin)
+{
+    const char *mark = json_string_value(json_object_get(origin, "mark"));
+    _cleanup_free_
+    char *status = object_text(account, "status");
+    _cleanup_free_
+    char *hash = object_text(account, "passwordHash");
+    char now[AUTH_MARK_LEN + 1];
+
+    if (status && *status && strcmp(status, "Active") != 0)
+        return "the account of the token has been disabled";
+    if (!mark || !hash || auth_mark(hash, now) < 0 || strcmp(mark, now) != 0)
+        return "the password of the account has been changed since the token was made";
+    return NULL;
+}
+
 const char *auth_origin_problem(const struct objects *objects, const json_t *token)
 {
     const json_t *origin = json_object_get(token, "origin");
     const char *id = json_string_value(json_object_get(origin, "id"));
     const char *kind = json_string_value(json_object_get(origin, "kind"));
-    json_int_t since_ms = json_integer_value(json_object_get(origin, "since"));
     const struct object *object;
 
     if (!origin)
         return NULL;
     object = id ? objects_find(objects, id) : NULL;
     if (!object || !kind || strcmp(object->kind->name, kind) != 0)
-        return "what the token was issued from has been deleted";
+        return "what the token was made from has been deleted";
     if (object_flag(object, "disabled"))
-        return "what the token was issued from has been disabled";
-    /* An id never comes back; a clock that was set back must not revive anything either. */
-    if (object->created_ms > since_ms)
-        return "what the token was issued from has been replaced";
-    return NULL;
+        return "what the token was made from has been disabled";
+    return strcmp(kind, "account") == 0 ? account_problem(object, origin) : NULL;
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
