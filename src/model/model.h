@@ -199,7 +199,7 @@ const char *cidr_list_problem(const struct cidr_list *list, size_t *ret_at);
 /* Included and not in a hole. A longer include inside a hole includes again. */
 bool cidr_list_has(const struct cidr_list *list, const struct ip_addr *addr);
 void cidr_list_clear(struct cidr_list *list);
-/* An entry of an external network is meant as a CIDR when a domain name could not look like that. */
+/* An entry of a network is meant as a CIDR when a domain name could not look like that. */
 bool cidr_is_meant(const char *entry);
 /* NULL, or why `text` is no FQDN of an external network ("*." allowed at the front only) */
 const char *fqdn_problem(const char *text);

@@ -17,6 +17,8 @@
 #define FILTER_BYTES_MAX 65536
 #define FILTER_NODES_MAX 4096
 #define FILTER_DEPTH_MAX 64
+#define FILTER_PATTERN_MAX 512 /* bytes of a regular expression */
+#define FILTER_PATTERNS_MAX 32
 
 enum filter_op {
     FILTER_EQUAL,
@@ -40,8 +42,8 @@ struct filter_node {
     enum filter_op op;
     const struct filter_node *left, *right; /* AND, OR */
     const char *key;                        /* the others */
-    const json_t *value;                    /* scalar, or list for contains, in, matches */
-    bool is_time;                           /* value is milliseconds since the epoch */
+    const json_t *value; /* scalar; a list for contains, in, matches; NULL for exists */
+    bool is_time;        /* value is milliseconds since the epoch */
 };
 struct filter; /* owns its nodes */
 
@@ -54,6 +56,11 @@ int filter_parse(const char *text, int64_t now_ms, struct buf *problem, struct f
 void filter_free(struct filter **filter);
 const struct filter_node *filter_root(const struct filter *filter);
 /*
+ * What an operator means (docs/user/filters.md): an attribute that is a list is equal to each of
+ * its elements; contains and in are true for any of their values; an attribute that is missing or
+ * null is equal to nothing but false. Each negative operator is true exactly when its positive one
+ * is not. exists: neither missing, null, "", [] nor {}. Times compare as times.
+ *
  * Value of a key of the object under test: borrowed or new reference in *ret_owned (may stay NULL).
  * NULL: the object has no such attribute.
  */
