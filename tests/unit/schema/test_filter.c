@@ -75,7 +75,7 @@ static void test_true(void **state)
         "ports == 80",
         "name matches \"^web [0-9]+$\"",
         "name matches [\"^x\", \"1$\"]",
-        "name matches ^we\\b",
+        "name matches ^web\\b",
         "tags matches \"^@org:\"",
         "name exists",
         "on exists and off exists",

@@ -168,10 +168,31 @@ static void test_nearest(void **state)
     assert_ptr_equal(schema_kind_find("NETRULESET"), schema_kind_find("networkrulesetpolicies"));
 }
 
-/* Every authorization of a role names a kind and verbs that exist; keys are unique. */
-static void test_roles(void **state)
+static bool is_verb(const char *word)
 {
     static const char *const verbs[] = {"any", "get", "list", "post", "put", "patch", "delete"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (strcmp(verbs[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* "kind:verb,verb" with a kind and verbs that exist. */
+static void check_authorization(const char *text)
+{
+    char copy[128], *at = copy, *kind, *verb;
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    kind = strsep(&at, ":");
+    assert_true(strcmp(kind, "*") == 0 || schema_kind_find(kind));
+    assert_non_null(at);
+    while ((verb = strsep(&at, ",")))
+        assert_true(is_verb(verb));
+}
+
+static void test_roles(void **state)
+{
     const struct schema_role *roles;
     size_t n;
 
@@ -179,27 +200,14 @@ static void test_roles(void **state)
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(schema_role_find(roles[i].key), &roles[i]);
         assert_memory_equal(roles[i].key, "@auth:role=", 11);
-        for (const char *const *text = roles[i].authorizations; *text; text++) {
-            char copy[128], *at = copy, *kind, *verb;
-
-            snprintf(copy, sizeof(copy), "%s", *text);
-            kind = strsep(&at, ":");
-            assert_true(strcmp(kind, "*") == 0 || schema_kind_find(kind));
-            assert_non_null(at);
-            while ((verb = strsep(&at, ","))) {
-                size_t j = 0;
-
-                while (j < ARRAY_SIZE(verbs) && strcmp(verbs[j], verb) != 0)
-                    j++;
-                assert_true(j < ARRAY_SIZE(verbs));
-            }
-        }
+        for (const char *const *text = roles[i].authorizations; *text; text++)
+            check_authorization(*text);
     }
     assert_null(schema_role_find("@auth:role=nobody"));
 }
 
 /* What machines may: never who may do what, never policy. */
-static void test_machine_roles(void **state)
+static void check_machine_role(const struct schema_role *role)
 {
     static const char *const never[] = {
         "*:",
@@ -214,6 +222,15 @@ static void test_machine_roles(void **state)
         "issue:",
         "enforcer:any",
     };
+
+    for (const char *const *text = role->authorizations; *text; text++)
+        for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+            if (strncmp(*text, never[i], strlen(never[i])) == 0)
+                fail_msg("%s: %s", role->key, *text);
+}
+
+static void test_machine_roles(void **state)
+{
     const struct schema_role *roles;
     size_t n, seen = 0;
 
@@ -222,10 +239,7 @@ static void test_machine_roles(void **state)
         if (!roles[i].is_private && strcmp(roles[i].key, "@auth:role=enforcer-installer") != 0)
             continue;
         seen++;
-        for (const char *const *text = roles[i].authorizations; *text; text++)
-            for (size_t j = 0; j < ARRAY_SIZE(never); j++)
-                if (strncmp(*text, never[j], strlen(never[j])) == 0)
-                    fail_msg("%s: %s", roles[i].key, *text);
+        check_machine_role(&roles[i]);
     }
     assert_int_equal(seen, 3);
 }
