@@ -43,114 +43,116 @@ static json_t *example(void)
     return object;
 }
 
+static const char *const true_filters[] = {
+    "name == \"web 1\"",
+    "name == 'web 1'",
+    "name == web\\ 1",
+    "(name==\"web 1\")",
+    "number == 5",
+    "number==5.0",
+    "load == 1.5",
+    "number != 6",
+    "number > 4 and number >= 5 and number < 6 and number <= 5",
+    "load > 1 and load < 2",
+    "on == true",
+    "off == false",
+    "text5 == 5",
+    "textTrue == true",
+    "text5 == \"5\"",
+    "tags == a=b",
+    "tags == \"$name=web\"",
+    "tags contains [\"$name=web\"]",
+    "tags contains [x=y, a=b]",
+    "tags contains a=b",
+    "tags NOT CONTAINS [\"x=y\"]",
+    "tags not  contains\t[q, r]",
+    "name in [\"web 1\", \"web 2\"]",
+    "name not in [a, b]",
+    "number in [4, 5]",
+    "ports contains [443]",
+    "ports == 80",
+    "name matches \"^web [0-9]+$\"",
+    "name matches [\"^x\", \"1$\"]",
+    "name matches ^web\\b",
+    "tags matches \"^@org:\"",
+    "name exists",
+    "on exists and off exists",
+    "nothing not exists and none not exists and empty not exists and no not exists",
+    "map exists",
+    "nothing == false",
+    "none == false",
+    "nothing != x",
+    "nothing not in [x]",
+    "nothing not contains x",
+    "@cloud == aws",
+    "\"my key\" == 1",
+    "ID == 507212345678901234567890",
+    "time < now()",
+    "time > now(\"-1h\")",
+    "time <= now('-30m')",
+    "time == date(\"2025-12-31 23:30\")",
+    "time == date('2026-01-01T01:30:00+02:00')",
+    "time == date(2025-12-31T23:30:00Z)",
+    "time >= date(2025-12-31)",
+    "time < \"2026-01-01T00:00:00+00:20\"",
+    "time != date(\"2025-12-31\")",
+    "name > a and name < zz",
+    "name == 'web 1' AND number == 5 Or on == false",
+    /* and, or: equal precedence, from the left */
+    "number == 5 or on == true and off == false",
+    "off == true and on == true or number == 5",
+    "(number == 5) and (((on == true)))",
+};
+
 static void test_true(void **state)
 {
-    static const char *const texts[] = {
-        "name == \"web 1\"",
-        "name == 'web 1'",
-        "name == web\\ 1",
-        "(name==\"web 1\")",
-        "number == 5",
-        "number==5.0",
-        "load == 1.5",
-        "number != 6",
-        "number > 4 and number >= 5 and number < 6 and number <= 5",
-        "load > 1 and load < 2",
-        "on == true",
-        "off == false",
-        "text5 == 5",
-        "textTrue == true",
-        "text5 == \"5\"",
-        "tags == a=b",
-        "tags == \"$name=web\"",
-        "tags contains [\"$name=web\"]",
-        "tags contains [x=y, a=b]",
-        "tags contains a=b",
-        "tags NOT CONTAINS [\"x=y\"]",
-        "tags not  contains\t[q, r]",
-        "name in [\"web 1\", \"web 2\"]",
-        "name not in [a, b]",
-        "number in [4, 5]",
-        "ports contains [443]",
-        "ports == 80",
-        "name matches \"^web [0-9]+$\"",
-        "name matches [\"^x\", \"1$\"]",
-        "name matches ^web\\b",
-        "tags matches \"^@org:\"",
-        "name exists",
-        "on exists and off exists",
-        "nothing not exists and none not exists and empty not exists and no not exists",
-        "map exists",
-        "nothing == false",
-        "none == false",
-        "nothing != x",
-        "nothing not in [x]",
-        "nothing not contains x",
-        "@cloud == aws",
-        "\"my key\" == 1",
-        "ID == 507212345678901234567890",
-        "time < now()",
-        "time > now(\"-1h\")",
-        "time <= now('-30m')",
-        "time == date(\"2025-12-31 23:30\")",
-        "time == date('2026-01-01T01:30:00+02:00')",
-        "time == date(2025-12-31T23:30:00Z)",
-        "time >= date(2025-12-31)",
-        "time < \"2026-01-01T00:00:00+00:20\"",
-        "time != date(\"2025-12-31\")",
-        "name > a and name < zz",
-        "name == 'web 1' AND number == 5 Or on == false",
-        /* and, or: equal precedence, from the left */
-        "number == 5 or on == true and off == false",
-        "off == true and on == true or number == 5",
-        "(number == 5) and (((on == true)))",
-    };
     json_t *object = example();
 
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-        if (!matches(object, texts[i]))
-            fail_msg("should be true: %s", texts[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(true_filters); i++)
+        if (!matches(object, true_filters[i]))
+            fail_msg("should be true: %s", true_filters[i]);
     json_decref(object);
 }
 
+static const char *const false_filters[] = {
+    "name == web",
+    "name == Web\\ 1",
+    "number == 6",
+    "number == \"5\"",
+    "number > 5",
+    "number < text",
+    "on == false",
+    "on != true",
+    "tags == a",
+    "tags contains [a, b]",
+    "tags not contains [\"a=b\"]",
+    "name in [web]",
+    "name matches ^eb",
+    "number matches \"5\"",
+    "nothing exists",
+    "empty exists",
+    "nothing == x",
+    "nothing == true",
+    "nothing > 0",
+    "nothing < 0",
+    "nothing matches .*",
+    "nothing contains x",
+    "map == a",
+    "time > now()",
+    "time == now()",
+    "name < now()",
+    "name == date(2026-01-01)",
+    /* with the usual precedence it would be true */
+    "number == 5 or on == true and off == true",
+};
+
 static void test_false(void **state)
 {
-    static const char *const texts[] = {
-        "name == web",
-        "name == Web\\ 1",
-        "number == 6",
-        "number == \"5\"",
-        "number > 5",
-        "number < text",
-        "on == false",
-        "on != true",
-        "tags == a",
-        "tags contains [a, b]",
-        "tags not contains [\"a=b\"]",
-        "name in [web]",
-        "name matches ^eb",
-        "number matches \"5\"",
-        "nothing exists",
-        "empty exists",
-        "nothing == x",
-        "nothing == true",
-        "nothing > 0",
-        "nothing < 0",
-        "nothing matches .*",
-        "nothing contains x",
-        "map == a",
-        "time > now()",
-        "time == now()",
-        "name < now()",
-        "name == date(2026-01-01)",
-        /* with the usual precedence it would be true */
-        "number == 5 or on == true and off == true",
-    };
     json_t *object = example();
 
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-        if (matches(object, texts[i]))
-            fail_msg("should be false: %s", texts[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(false_filters); i++)
+        if (matches(object, false_filters[i]))
+            fail_msg("should be false: %s", false_filters[i]);
     json_decref(object);
 }
 
