@@ -227,14 +227,18 @@ static int remove_changes(struct sqlite *sqlite, uint64_t kept, uint64_t *remove
 
 static int compact_changes(struct sqlite *sqlite, struct store_compaction *compaction)
 {
-    uint64_t kept = 0;
+    uint64_t clock = 0, kept = 0;
     int r;
 
-    /* Only what is older than every change that stays: the clock of the wall may have jumped. */
+    r = sqlite_number(sqlite, &clock, SQLITE_CLOCK, "");
+    if (r < 0)
+        return r;
+    /* Only what is older than every change that stays: the clock of the wall may have jumped. What
+     * came after the clock was read is above it. */
     r = sqlite_number(sqlite, &kept, SQLITE_FIRST_KEPT_CHANGE, "i", compaction->changes_before_ms);
     if (r == -ENOENT) {
-        r = sqlite_number(sqlite, &kept, SQLITE_CLOCK, "");
-        kept++;
+        kept = clock + 1;
+        r = 0;
     }
     return r < 0 ? r : remove_changes(sqlite, kept, &compaction->changes_removed);
 }

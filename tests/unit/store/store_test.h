@@ -45,8 +45,8 @@ static inline void scratch_remove(char *path)
 static inline char *text(const char *format, ...) _printf_(1, 2);
 static inline char *text(const char *format, ...)
 {
-    static char texts[64][256];
-    static unsigned int next;
+    static _Thread_local char texts[64][256];
+    static _Thread_local unsigned int next;
     char *at = texts[next++ % 64];
     va_list args;
 

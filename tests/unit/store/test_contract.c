@@ -570,7 +570,7 @@ int main(void)
     directory = scratch_make();
     failed = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);
     scratch_remove(directory);
-    if (getenv("PGT") && server_start(&server, false)) {
+    if (server_start(&server, false)) {
         postgres = true;
         failed += cmocka_run_group_tests_name("PostgreSQL", tests, NULL, NULL);
         server_stop(&server);
