@@ -2,8 +2,14 @@
 #pragma once
 
 /* What the tests of the store share: directories, objects, transactions of one op, and readers that
- * turn what is in a database into text. cmocka must be included before. */
+ * turn what is in a database into text. */
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
