@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 1u
+#define ABI_VERSION 2u
 
 /* ---- Numbers ------------------------------------------------------------------------------- */
 
@@ -37,6 +37,7 @@
     1000u /* a window: asked for on each CPU; sent by user space on the whole host */
 #define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */
 #define ABI_IFACES_MAX 256u
+#define ABI_HOST_SOCKETS_MAX 262144u
 
 #define ABI_PU_NONE 0xffffffffu    /* not a PU: not enforced */
 #define ABI_PU_UNKNOWN 0xfffffffeu /* a listener nobody has asked yet */
@@ -63,6 +64,8 @@ enum abi_control_flags {
     ABI_CONTROL_EXCLUDED_INTERFACES = 1 << 1, /* the map is not empty */
     ABI_CONTROL_HOST = 1 << 2,                /* sockets in no other PU belong to host_pu */
     ABI_CONTROL_ANSWERS = 1 << 3, /* tc adds the option to the SYN-ACKs of older listeners */
+    ABI_CONTROL_HOST_SOCKETS = 1 << 4,        /* keep host_sockets: interfaces are to be excluded */
+    ABI_CONTROL_INIT_NETNS = 1 << 5,          /* the host's network namespace is the initial one */
 };
 
 struct abi_control {
@@ -208,6 +211,8 @@ enum abi_socket_flags {
     ABI_SOCKET_NO_LOG = 1 << 9,        /* the deciding rule has logsDisabled */
     ABI_SOCKET_MAYBE_SELF = 1 << 8,    /* rejected but for a listener that may be of the same PU */
     ABI_SOCKET_WRITES = 1 << 10,       /* listener: sock_ops writes the option of its SYN-ACKs */
+    ABI_SOCKET_HOST_NETNS = 1 << 11,   /* known to be in the host's network namespace */
+    ABI_SOCKET_INTERFACE = 1 << 12,    /* its last judged packet went over an excluded interface */
 };
 
 struct abi_socket {

@@ -392,6 +392,10 @@ static __always_inline void packet_address(struct __sk_buff *skb, const struct a
     p->address_flags = info.flags;
 }
 
+/*
+ * Is this number one of excludedInterfaces? It means something in the host's network namespace
+ * only: for a packet of a socket ask socket_excluded() (socket.h).
+ */
 static __always_inline int interface_excluded(const struct abi_control *c, __u32 ifindex)
 {
     if (!(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES))

@@ -63,7 +63,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
     if (st->judged == c->generation && !(c->flags & ABI_CONTROL_EXCLUDED_INTERFACES) && !p->payload)
         return PASS; /* connect() has done it */
     packet_address(skb, c, p);
-    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || socket_excluded(skb, st, c))
         return socket_exempt(st, c);
     decision_for(&d, st, p, ABI_OUT, 0);
     decide(&d);
@@ -161,8 +161,7 @@ static __subprog int datagram_egress(struct __sk_buff *skb, struct bpf_sock *sk,
         return DROP;
     }
     packet_address(skb, c, &p);
-    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
-        interface_excluded(c, skb->ifindex))
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || socket_excluded(skb, st, c))
         return PASS;
     if (kernel_answer(&p, sk))
         return PASS;

@@ -244,7 +244,7 @@ static __subprog int listener_judge(struct __sk_buff *skb, const struct packet *
 
     if (p->tcp_flags & TCP_RST)
         return PASS;
-    if (interface_excluded(c, skb->ifindex) || p->address_flags & ABI_ADDRESS_EXCLUDED)
+    if (socket_excluded(skb, st, c) || p->address_flags & ABI_ADDRESS_EXCLUDED)
         return pending_exempt(pd, p, c);
     if (!syn && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_ACK)
         return listener_malformed(p, st, ABI_REASON_NO_CONNECTION);
@@ -460,7 +460,7 @@ static __subprog int opener_packet(struct __sk_buff *skb, const struct packet *p
     /* anybody may have sent it, the stack will not take it: it says nothing of the peer */
     if (state == 2 && p->tcp_flags & TCP_ACK && !acknowledges_syn(skb, p))
         return PASS;
-    if (interface_excluded(c, skb->ifindex))
+    if (socket_excluded(skb, st, c))
         return socket_exempt(st, c);
     if (!(p->tcp_flags & TCP_SYN)) {
         /* an ACK establishes a simultaneous open: only after the SYN-ACK was judged */
@@ -510,6 +510,8 @@ static __subprog int tcp_ingress(struct __sk_buff *skb, struct bpf_sock *sk, str
     if (state == 10) {
         st->phase = ABI_PHASE_LISTEN;
         st->generation = 0;
+        if (c->flags & ABI_CONTROL_EXCLUDED_INTERFACES)
+            socket_of_host(skb, st); /* its children inherit it */
         return listener_packet(skb, &p, st, c);
     }
     if (st->phase == ABI_PHASE_EXISTING)
@@ -552,8 +554,7 @@ static __subprog int datagram_ingress(struct __sk_buff *skb, struct bpf_sock *sk
         return DROP;
     }
     packet_address(skb, c, &p);
-    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED ||
-        interface_excluded(c, skb->ifindex))
+    if (always_allowed(&p) || p.address_flags & ABI_ADDRESS_EXCLUDED || socket_excluded(skb, st, c))
         return PASS;
     if (icmp_is_error(&p) && icmp_related(skb, &p)) {
         count(ABI_COUNTER_ICMP_RELATED);

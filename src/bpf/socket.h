@@ -77,6 +77,39 @@ static __always_inline int socket_exempt(struct abi_socket *st, const struct abi
     return PASS;
 }
 
+/*
+ * Is the packet's socket known to be in the host's network namespace? Sockets are noted when they
+ * are made (create.bpf.c), those older than the Enforcer by user space (host_sockets.c); a child
+ * has it from its listener. What is not known is not.
+ */
+static __always_inline int socket_of_host(struct __sk_buff *skb, struct abi_socket *st)
+{
+    __u64 cookie;
+
+    if (st->flags & ABI_SOCKET_HOST_NETNS)
+        return 1;
+    cookie = bpf_get_socket_cookie(skb);
+    if (!bpf_map_lookup_elem(&host_sockets, &cookie))
+        return 0;
+    st->flags |= ABI_SOCKET_HOST_NETNS;
+    return 1;
+}
+
+/*
+ * Does this packet go over an excluded interface? Interfaces of other network namespaces have the
+ * same numbers, and who runs a container chooses them: the socket has to be the host's.
+ */
+static __always_inline int socket_excluded(struct __sk_buff *skb, struct abi_socket *st,
+                                           const struct abi_control *c)
+{
+    if (interface_excluded(c, skb->ifindex) && socket_of_host(skb, st)) {
+        st->flags |= ABI_SOCKET_INTERFACE;
+        return 1;
+    }
+    st->flags &= ~ABI_SOCKET_INTERFACE;
+    return 0;
+}
+
 static __always_inline __u32 pu_identity(__u32 index)
 {
     struct abi_pu *pu = bpf_map_lookup_elem(&pus, &index);

@@ -268,7 +268,8 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
         st->phase = ABI_PHASE_EXEMPT;
     } else if (pd->kind == PENDING_VERIFIED || pd->kind == PENDING_ADDRESS) {
         st->phase = ABI_PHASE_ACCEPTED;
-        st->flags = ABI_SOCKET_CONFIRMED | (pd->no_log ? ABI_SOCKET_NO_LOG : 0);
+        st->flags = ABI_SOCKET_CONFIRMED | (pd->no_log ? ABI_SOCKET_NO_LOG : 0) |
+                    (st->flags & ABI_SOCKET_HOST_NETNS);
         st->peer_enforcer = pd->peer_enforcer;
         st->peer_identity = pd->peer_identity;
         st->policy = pd->policy;

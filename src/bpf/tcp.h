@@ -82,7 +82,7 @@ static __subprog int connection_existing(struct __sk_buff *skb, struct abi_socke
     struct decision d;
     __u8 direction;
 
-    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || socket_excluded(skb, st, c))
         return socket_exempt(st, c);
     for (direction = ABI_IN; direction <= ABI_OUT; direction++) {
         decision_for(&d, st, p, direction, 0);
@@ -103,7 +103,7 @@ static __subprog int connection_rejudge(struct __sk_buff *skb, struct abi_socket
 {
     struct decision d;
 
-    if (p->address_flags & ABI_ADDRESS_EXCLUDED || interface_excluded(c, skb->ifindex))
+    if (p->address_flags & ABI_ADDRESS_EXCLUDED || socket_excluded(skb, st, c))
         return socket_exempt(st, c);
     count(ABI_COUNTER_REJUDGED);
     decision_for(&d, st, p, st->direction, st->peer_identity);

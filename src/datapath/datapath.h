@@ -141,7 +141,8 @@ struct datapath_program {
 /* What is attached where, looked up in the kernel now. Array owned by the caller (free). */
 int datapath_programs(struct datapath *datapath, struct datapath_program **ret, size_t *ret_n);
 /* What this kernel cannot do for this host, for people; NULL when there is nothing to say. */
-const char *datapath_warning(const struct datapath *datapath);
+#define DATAPATH_WARNINGS 2
+const char *datapath_warning(const struct datapath *datapath, unsigned which);
 /* Interfaces may have come or gone: attach tc programs to the new ones. Cheap; call on netlink
  * news. */
 int datapath_interfaces_sync(struct datapath *datapath);

@@ -82,7 +82,7 @@ struct daemon {
     struct ruling *ruling;
     struct datapath *datapath; /* NULL while disabled */
     bool root_lost;            /* no datapath because cgroupRoot is gone */
-    bool limits_said;          /* of this kernel, among the warnings */
+    unsigned limits_said;      /* of this kernel, among the warnings: a bit for each */
     enum daemon_force force;
     uint32_t policy_revision;
     uint8_t policy_digest[INPUTS_DIGEST_BYTES]; /* of the files in force; zeros: of no files */

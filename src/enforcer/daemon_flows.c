@@ -58,13 +58,15 @@ static struct intake intake_now(struct daemon *daemon)
 /* What this kernel cannot do shows a moment after the start, when the datapath has tried. */
 static void said_limits(struct daemon *daemon)
 {
-    const char *limit = datapath_warning(daemon->datapath);
+    for (unsigned i = 0; i < DATAPATH_WARNINGS; i++) {
+        const char *limit = datapath_warning(daemon->datapath, i);
 
-    if (!limit || daemon->limits_said)
-        return;
-    daemon->limits_said = true;
-    warnings_add(&daemon->warnings, WARNING_LIMITS, "%s", limit);
-    log_event(LOG_LEVEL_WARN, "datapath.limited", LOG_F("reason", "%s", limit));
+        if (!limit || daemon->limits_said & 1u << i)
+            continue;
+        daemon->limits_said |= 1u << i;
+        warnings_add(&daemon->warnings, WARNING_LIMITS, "%s", limit);
+        log_event(LOG_LEVEL_WARN, "datapath.limited", LOG_F("reason", "%s", limit));
+    }
 }
 
 void daemon_flows_drain(struct daemon *daemon)

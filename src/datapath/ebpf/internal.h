@@ -21,6 +21,7 @@
  * diag.c      | sock_diag: dump and destroy sockets
  * listeners.c | listeners older than the Enforcer
  * raw.c       | protocols with raw sockets
+ * host.c      | sockets of the host's own network namespace that are older than the Enforcer
  * live.c      | netstat, judging live connections
  * reset.c     | answers to what was refused (rejectMode: reset)
  */
@@ -36,7 +37,7 @@
 #include "bpf/abi.h"
 #include "datapath/datapath.h"
 
-#define LINKS_MAX 8
+#define LINKS_MAX 12
 #define PATH_BYTES 512
 #define NETNS_MAX 4096
 #define CGROUPS_WALKED_MAX 65536
@@ -44,6 +45,7 @@
 
 struct bulkhead_bpf;
 struct synack_bpf;
+struct ifaddrs;
 
 /* A class as the kernel knows it. Numbers are never reused while pins live. */
 struct class_entry {
@@ -106,6 +108,7 @@ struct datapath {
     char pin_dir[PATH_BYTES];
     bool links_found; /* an earlier run enforces */
     bool host_enabled, listeners_pending, old_listeners;
+    bool namespaces_unknown; /* the kernel does not say which network namespace a socket is in */
     struct bpf_link *links[LINKS_MAX];
 
     struct cidr_list target, excluded;
@@ -236,6 +239,15 @@ void answers_detach(struct datapath *dp);
 
 /* raw.c */
 void raw_protocols_sync(struct datapath *dp);
+
+/* host.c */
+/* Which network namespace is the host's: fills control.netns_cookie and flags. */
+void host_namespace_find(struct datapath *dp);
+/* Note the sockets that were there before the hooks; forget all when no interface is excluded. */
+int host_sockets_sync(struct datapath *dp);
+/* Is this an address of an excluded interface? @param list  of getifaddrs(), may be NULL */
+bool host_address_excluded(const struct datapath *dp, const struct ifaddrs *list,
+                           const struct ip_addr *addr);
 
 /* live.c */
 void live_destroy_cookie(struct datapath *dp, const struct abi_event *event);

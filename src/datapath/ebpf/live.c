@@ -2,6 +2,7 @@
 
 /* Live connections: list them, judge them against the policy in force, close what it rejects. */
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -32,7 +33,21 @@ struct doomed {
     struct diag_socket *items;
     size_t n, size;
     struct datapath *dp;
+    const struct ifaddrs *host; /* our own namespace: addresses of its interfaces; else NULL */
 };
+
+/*
+ * Over an excluded interface, as far as can be told: its last packet was, or there was none that
+ * the programs looked at and it has an address of one. The next packet knows.
+ */
+static bool socket_excluded(const struct doomed *doomed, const struct diag_socket *s)
+{
+    if (!(doomed->dp->control.flags & ABI_CONTROL_EXCLUDED_INTERFACES))
+        return false;
+    if (s->has_state)
+        return s->socket.phase == ABI_PHASE_EXEMPT && s->socket.flags & ABI_SOCKET_INTERFACE;
+    return host_address_excluded(doomed->dp, doomed->host, &s->local);
+}
 
 static bool decide_rejects(struct datapath *dp, const struct diag_socket *s, uint32_t pu,
                            enum model_direction direction, uint32_t identity, bool only_rules)
@@ -77,7 +92,7 @@ static void judge(int diag_fd, const struct diag_socket *s, void *context)
 
     (void)diag_fd;
     if (!pu_of(doomed->dp, s, &pu) || !socket_rejected(doomed->dp, s, pu) ||
-        doomed->n >= DOOMED_PER_NAMESPACE_MAX)
+        socket_excluded(doomed, s) || doomed->n >= DOOMED_PER_NAMESPACE_MAX)
         return;
     if (doomed->n == doomed->size) {
         size_t size = doomed->size ? doomed->size * 2 : 64;
@@ -91,9 +106,10 @@ static void judge(int diag_fd, const struct diag_socket *s, void *context)
     doomed->items[doomed->n++] = *s;
 }
 
-static int rejudge_namespace(struct datapath *dp, int diag_fd, size_t *destroyed)
+static int rejudge_namespace(struct datapath *dp, int diag_fd, const struct ifaddrs *host,
+                             size_t *destroyed)
 {
-    struct doomed doomed = {.dp = dp};
+    struct doomed doomed = {.dp = dp, .host = host};
     int map_fd = bpf_map__fd(dp->skeleton->maps.sockets), r = 0;
     size_t i;
 
@@ -108,14 +124,18 @@ static int rejudge_namespace(struct datapath *dp, int diag_fd, size_t *destroyed
 
 int datapath_rejudge(struct datapath *dp, size_t *ret_destroyed)
 {
+    struct ifaddrs *host = NULL;
     size_t i, destroyed = 0;
     int r;
 
     if (!dp->compiled)
         return 0;
     r = namespaces_sync(dp);
-    for (i = 0; i < dp->n_netns && r == 0; i++)
-        r = rejudge_namespace(dp, dp->netns[i].diag_fd, &destroyed);
+    if (r == 0 && dp->control.flags & ABI_CONTROL_EXCLUDED_INTERFACES && getifaddrs(&host) < 0)
+        r = -errno;
+    for (i = 0; i < dp->n_netns && r == 0; i++) /* the first is our own */
+        r = rejudge_namespace(dp, dp->netns[i].diag_fd, i == 0 ? host : NULL, &destroyed);
+    freeifaddrs(host);
     if (ret_destroyed)
         *ret_destroyed = destroyed;
     return r;

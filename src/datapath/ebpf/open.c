@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -22,24 +21,27 @@
 #include "bulkhead.skel.h"
 #include "synack.skel.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* include/uapi/asm-generic/socket.h */
-#endif
-
 #define PIN_ROOT "/sys/fs/bpf/bulkhead"
+
+enum hook_when {
+    HOOK_ALWAYS,
+    HOOK_STORAGE, /* where the kernel has sk_storage in this kind of program */
+    HOOK_EXCLUDE, /* while there are excludedInterfaces */
+};
 
 static const struct {
     const char *program, *hook;
-    bool optional; /* only where the kernel has sk_storage in this kind of program */
+    enum hook_when when;
 } hooks[] = {
-    {"bulkhead_ingress", "cgroup_skb/ingress", false},
-    {"bulkhead_egress", "cgroup_skb/egress", false},
-    {"bulkhead_sockops", "sock_ops", false},
-    {"bulkhead_connect4", "cgroup/connect4", false},
-    {"bulkhead_connect6", "cgroup/connect6", false},
-    {"bulkhead_create", "cgroup/sock_create", false},
-    {"bulkhead_bind4", "cgroup/post_bind4", true},
-    {"bulkhead_bind6", "cgroup/post_bind6", true},
+    {"bulkhead_ingress", "cgroup_skb/ingress", HOOK_ALWAYS},
+    {"bulkhead_egress", "cgroup_skb/egress", HOOK_ALWAYS},
+    {"bulkhead_sockops", "sock_ops", HOOK_ALWAYS},
+    {"bulkhead_connect4", "cgroup/connect4", HOOK_ALWAYS},
+    {"bulkhead_connect6", "cgroup/connect6", HOOK_ALWAYS},
+    {"bulkhead_create", "cgroup/sock_create", HOOK_ALWAYS},
+    {"bulkhead_release", "cgroup/sock_release", HOOK_EXCLUDE},
+    {"bulkhead_bind4", "cgroup/post_bind4", HOOK_STORAGE},
+    {"bulkhead_bind6", "cgroup/post_bind6", HOOK_STORAGE},
 };
 static_assert(ARRAY_SIZE(hooks) <= LINKS_MAX, "room for all links");
 
@@ -114,7 +116,7 @@ static int pin_path(const struct datapath *dp, char path[PATH_BYTES * 2], const 
 
 #define MAPS_DIR_TEXT(v) "maps-v" #v
 #define MAPS_DIR_EXPAND(v) MAPS_DIR_TEXT(v)
-#define MAPS_DIR_VERSION 1
+#define MAPS_DIR_VERSION 2
 static_assert(MAPS_DIR_VERSION == ABI_VERSION, "raise both");
 #define MAPS_DIR MAPS_DIR_EXPAND(MAPS_DIR_VERSION)
 
@@ -176,13 +178,16 @@ static struct bpf_program *program_of(struct datapath *dp, size_t i)
 
 static void optional_choose(struct datapath *dp)
 {
-    bool there =
-        libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1;
+    const bool wanted[] = {
+        [HOOK_ALWAYS] = true,
+        [HOOK_STORAGE] =
+            libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1,
+        [HOOK_EXCLUDE] = dp->excluded_interfaces[0] != NULL,
+    };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(hooks); i++)
-        if (hooks[i].optional)
-            bpf_program__set_autoload(program_of(dp, i), there);
+        bpf_program__set_autoload(program_of(dp, i), wanted[hooks[i].when]);
 }
 
 static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_MESSAGE_MAX])
@@ -216,6 +221,25 @@ static int load(struct datapath *dp, bool *ret_adopted, char message[DATAPATH_ME
     return 0;
 }
 
+/* A pinned cgroup link must be detached by hand: removing the pin alone would wait for other users.
+ */
+static void link_detach(struct datapath *dp, size_t i)
+{
+    char path[PATH_BYTES * 2];
+    struct bpf_link *link = dp->links[i];
+
+    pin_path(dp, path, "links", hooks[i].program);
+    if (!link && access(path, F_OK) == 0)
+        link = bpf_link__open(path);
+    if (!link)
+        return;
+    bpf_link__detach(link);
+    bpf_link__disconnect(link);
+    bpf_link__destroy(link);
+    dp->links[i] = NULL;
+    unlink(path);
+}
+
 /* Put our program behind the pinned link, or make and pin a new one. */
 static int link_attach(struct datapath *dp, size_t i)
 {
@@ -223,8 +247,10 @@ static int link_attach(struct datapath *dp, size_t i)
     struct bpf_link *link;
     int r;
 
-    if (!bpf_program__autoload(program_of(dp, i)))
+    if (!bpf_program__autoload(program_of(dp, i))) {
+        link_detach(dp, i); /* an earlier run may have wanted it */
         return 0;
+    }
     pin_path(dp, path, "links", hooks[i].program);
     link = bpf_link__open(path);
     if (link &&
@@ -279,19 +305,6 @@ static void old_layouts_remove(const struct datapath *dp)
         closedir(dir);
 }
 
-/* 0 where the kernel does not tell: before 5.14. */
-static uint64_t netns_cookie(void)
-{
-    _cleanup_close_
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
-        return 0;
-    return cookie;
-}
-
 static int control_start(struct datapath *dp, const struct datapath_config *config, bool adopted)
 {
     __u32 zero = 0;
@@ -303,7 +316,7 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     if (!adopted)
         dp->control.host_pu = ABI_PU_NONE;
     dp->control.root_level = root_level;
-    dp->control.netns_cookie = netns_cookie();
+    host_namespace_find(dp);
     memcpy(dp->control.own_sockets, dp->resets.cookies, sizeof(dp->control.own_sockets));
     dp->control.enforcer_id = config->enforcer_id;
     dp->control.epoch = config->epoch;
@@ -337,6 +350,8 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = addresses_sync(dp, NULL, dp->control.bank);
     if (r == 0)
         r = links_attach(dp);
+    if (r == 0)
+        r = host_sockets_sync(dp);
     if (r == 0)
         r = tc_sync(dp);
     if (r == 0)
@@ -426,31 +441,12 @@ void datapath_free(struct datapath **datapath)
     free(dp);
 }
 
-/* A pinned cgroup link must be detached by hand: removing the pin alone would wait for other users.
- */
-static void links_detach(struct datapath *dp)
-{
-    char path[PATH_BYTES * 2];
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-        struct bpf_link *link = dp->links[i];
-
-        pin_path(dp, path, "links", hooks[i].program);
-        if (!link)
-            link = bpf_link__open(path);
-        if (!link)
-            continue;
-        bpf_link__detach(link);
-        bpf_link__disconnect(link);
-        bpf_link__destroy(link);
-        dp->links[i] = NULL;
-    }
-}
-
 int datapath_detach(struct datapath *dp)
 {
-    links_detach(dp);
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(hooks); i++)
+        link_detach(dp, i);
     answers_detach(dp);
     tc_detach();
     directory_remove(dp->pin_dir);
@@ -488,7 +484,7 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
     if (!list)
         return -ENOMEM;
     for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-        if (!dp->links[i] && hooks[i].optional)
+        if (!dp->links[i] && hooks[i].when != HOOK_ALWAYS)
             continue;
         list[n].hook = hooks[i].hook;
         list[n++].attached = dp->links[i] && root_holds(dp, dp->links[i]);
@@ -499,11 +495,13 @@ int datapath_programs(struct datapath *dp, struct datapath_program **ret, size_t
     return 0;
 }
 
-const char *datapath_warning(const struct datapath *dp)
+const char *datapath_warning(const struct datapath *dp, unsigned which)
 {
-    if (!dp->old_listeners)
-        return NULL;
-    return "this kernel cannot give an identity to services that listened before the Enforcer was "
-           "first "
-           "started; restart them";
+    if (which == 0 && dp->old_listeners)
+        return "this kernel cannot give an identity to services that listened before the Enforcer "
+               "was first started; restart them";
+    if (which == 1 && dp->namespaces_unknown)
+        return "this kernel (before 5.14) does not say which network namespace a socket is in: "
+               "excludedInterfaces is without effect";
+    return NULL;
 }
