@@ -336,6 +336,16 @@ static __subprog int opener_accept(const struct packet *p, struct abi_socket *st
     return PASS;
 }
 
+/* Every one is counted; reported is the first of each peer, as long as the table remembers it. */
+static __subprog int no_room_is_news(const struct packet *p)
+{
+    struct peer_address peer;
+    __u8 one = 1;
+
+    address_copy(peer.addr, p->remote);
+    return bpf_map_update_elem(&no_room_peers, &peer, &one, BPF_NOEXIST) == 0;
+}
+
 /* SYN-ACK without the option: the peer has no identity, or something took it away. */
 static __subprog int opener_by_address(struct __sk_buff *skb, const struct packet *p,
                                        struct abi_socket *st, const struct abi_control *c)
@@ -350,12 +360,12 @@ static __subprog int opener_by_address(struct __sk_buff *skb, const struct packe
         reason = ABI_REASON_STRIPPED;
     } else if (st->flags & ABI_SOCKET_FALLBACK) {
         reason = ABI_REASON_FALLBACK;
-    } else if (st->flags & ABI_SOCKET_NO_ROOM) {
-        reason = ABI_REASON_NO_ROOM;
     }
     opener_decide(&d, p, st, c, 0, 0);
     if (d.action != ABI_ALLOW)
         return opener_refuse(skb, p, st, &d, 0);
+    if (reason == ABI_REASON_NONE && st->flags & ABI_SOCKET_NO_ROOM && no_room_is_news(p))
+        reason = ABI_REASON_NO_ROOM;
     opener_accept(p, st, &d, c);
     st->flags |= ABI_SOCKET_CONFIRMED;
     st->generation = d.generation;

@@ -76,6 +76,11 @@ struct answer {
     __u64 cgroup; /* of the listener */
 };
 
+/* A peer of whom it was reported that there is no room for the option (rule 6 of the protocol). */
+struct peer_address {
+    __u32 addr[4];
+};
+
 #define MAP(kind, k, v, n, with, map)                                                              \
     struct {                                                                                       \
         __uint(type, kind);                                                                        \
@@ -109,6 +114,7 @@ MAP(BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, ABI_FLOWS_MAX, 
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, __u8, ABI_CLAIMS_MAX, 0, claims);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct claim_key, struct answer, ABI_ANSWERS_MAX, 0, answers);
+MAP(BPF_MAP_TYPE_LRU_HASH, struct peer_address, __u8, ABI_NO_ROOM_PEERS_MAX, 0, no_room_peers);
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct pending, 1, 0, pending);
 MAP(BPF_MAP_TYPE_HASH, struct abi_report_key, struct abi_report, ABI_REPORTS_MAX, BPF_F_NO_PREALLOC,
     reports);

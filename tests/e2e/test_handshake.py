@@ -180,6 +180,30 @@ def test_option_space_full(estate, ip, port):
     change.wait("identity_no_room")
 
 
+def test_option_space_full_is_said_once(estate):
+    """Whatever the ports: one report for a peer, and every connection counted."""
+    enforcer, ports = estate.enforcer("a"), [estate.port() for _ in range(3)]
+    near, far = estate.a.addresses, estate.b.addresses
+    estate.apply(by_address(*(f"tcp/{port}" for port in ports)))
+    enforcer.stop()
+    enforcer.detach()  # what earlier tests told is forgotten
+    enforcer.start()
+    change = Change(enforcer)
+    for port in ports:
+        assert tcp(estate, port, 4, words=("--md5", far[4]), server_words=("--md5", near[4])).ok
+        enforcer.wait_flow(port, action="Accept")
+    assert tcp(estate, ports[0], 6, words=("--md5", far[6]), server_words=("--md5", near[6])).ok
+    change.wait("identity_no_room", 4)
+    assert change["identity_no_room"] == 4
+
+    def said():
+        return sorted(flow["destination"]["ip"] for port in ports for flow in enforcer.flows(port)
+                      if flow["dropReason"] == "identity_no_room")
+
+    wait_for(lambda: len(said()) >= 2, what="a report of each address")
+    assert said() == sorted([far[4], far[6]])
+
+
 def test_small_mtu(estate, ip, port):
     """1,280 bytes on the middle link; both ends believe in 1,500 until ICMP tells them."""
     estate.apply(policy(pair(f"tcp/{port}")))
