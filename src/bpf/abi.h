@@ -310,7 +310,7 @@ enum abi_event_type {
 /* In `flow`, RESET knows addresses, protocol, direction and pu; all else is 0. */
 struct abi_event {
     __u32 type;
-    __u32 ifindex; /* RESET: where the packet came in */
+    __u32 ifindex; /* RESET: where the packet came in; DESTROY: what the socket is bound to, or 0 */
     __u64 time_ns;
     __u64 cookie; /* DESTROY; RESET: the socket that the packet was for */
     __u16 local_port, remote_port;

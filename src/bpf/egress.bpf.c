@@ -72,7 +72,7 @@ static __subprog int opener_syn(struct __sk_buff *skb, struct bpf_sock *sk, stru
         (!(st->flags & ABI_SOCKET_OPTION_SENT) || !identity_could_help(&d))) {
         st->phase = ABI_PHASE_REJECTED;
         socket_remember(st, &d);
-        return refuse(p, &d, 0, ABI_REASON_POLICY, bpf_get_socket_cookie(skb));
+        return refuse_and_close(skb, p, &d, 0);
     }
     if (d.action == ABI_REJECT && p->payload) {
         /* Fast Open: nothing may leave for a peer that has proven nothing. The stack sends a plain

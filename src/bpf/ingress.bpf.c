@@ -308,7 +308,7 @@ static __always_inline int opener_refuse(struct __sk_buff *skb, const struct pac
     st->phase = ABI_PHASE_REJECTED;
     st->generation = 0;
     socket_remember(st, d);
-    return refuse(p, d, enforcer, ABI_REASON_POLICY, bpf_get_socket_cookie(skb));
+    return refuse_and_close(skb, p, d, enforcer);
 }
 
 /* Both directions count when SYN met SYN: each side opened and each side was opened. */

@@ -5,10 +5,11 @@
 #include "decide.h"
 
 struct report_extra {
-    __u64 cookie; /* not 0: the socket is to be destroyed */
+    __u64 cookie;  /* not 0: the socket is to be destroyed */
+    __u32 ifindex; /* that the socket is bound to */
     __u32 peer_enforcer;
     __u8 reason;
-    __u8 pad[3];
+    __u8 pad[7];
 };
 
 static __always_inline void report_key_fill(struct abi_report_key *key, const __u8 *local,
@@ -51,14 +52,16 @@ static __always_inline void event_fill(struct abi_event *event, const struct abi
 
 /* Ask user space to close a socket. Lost when the ring is full: the socket stays mute all the same.
  */
-static __always_inline void event_destroy(const struct abi_report_key *key, __u64 cookie,
-                                          __u16 local_port, __u16 remote_port)
+static __always_inline void event_destroy(const struct abi_report_key *key,
+                                          const struct report_extra *extra, __u16 local_port,
+                                          __u16 remote_port)
 {
     struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
     if (!event)
         return;
-    event_fill(event, key, ABI_EVENT_DESTROY, cookie, local_port, remote_port);
+    event_fill(event, key, ABI_EVENT_DESTROY, extra->cookie, local_port, remote_port);
+    event->ifindex = extra->ifindex;
     bpf_ringbuf_submit(event, 0);
 }
 
@@ -141,7 +144,7 @@ static __subprog int report(const struct packet *p, const struct decision *d,
 
     report_key_fill(&key, p->local, p->remote, d, extra->peer_enforcer, extra->reason);
     if (extra->cookie)
-        event_destroy(&key, extra->cookie, p->local_port, p->remote_port);
+        event_destroy(&key, extra, p->local_port, p->remote_port);
     if (d->no_log && extra->reason <= ABI_REASON_POLICY)
         return 0;
     report_count(&key);
@@ -177,24 +180,51 @@ static __always_inline __u32 reason_counter(__u8 reason)
     return ABI_COUNTER_CONNECTIONS_REJECTED;
 }
 
-/* Drop for `reason`: count, report with what is known, never an allow. */
-static __always_inline int refuse(const struct packet *p, struct decision *d, __u32 peer_enforcer,
-                                  __u8 reason, __u64 destroy_cookie)
+static __always_inline void extra_fill(struct report_extra *extra, __u32 peer_enforcer, __u8 reason)
 {
-    struct report_extra extra;
+    __builtin_memset(extra, 0, sizeof(*extra));
+    extra->peer_enforcer = peer_enforcer;
+    extra->reason = reason;
+}
 
-    extra.cookie = destroy_cookie;
-    extra.peer_enforcer = peer_enforcer;
-    extra.reason = reason;
-    extra.pad[0] = extra.pad[1] = extra.pad[2] = 0;
+static __always_inline int refuse_with(const struct packet *p, struct decision *d,
+                                       const struct report_extra *extra)
+{
+    __u8 reason = extra->reason;
+
     d->action = ABI_REJECT;
     if (reason != ABI_REASON_POLICY) {
         d->rule = d->observed_rule = ABI_RULE_NONE;
         d->observed = ABI_NONE;
     }
     count(reason_counter(reason));
-    report(p, d, &extra);
+    report(p, d, extra);
     return DROP;
+}
+
+/* Drop for `reason`: count, report with what is known, never an allow. */
+static __always_inline int refuse(const struct packet *p, struct decision *d, __u32 peer_enforcer,
+                                  __u8 reason, __u64 destroy_cookie)
+{
+    struct report_extra extra;
+
+    extra_fill(&extra, peer_enforcer, reason);
+    extra.cookie = destroy_cookie;
+    return refuse_with(p, d, &extra);
+}
+
+/* Drop by policy, and have the packet's socket closed by user space. */
+static __always_inline int refuse_and_close(struct __sk_buff *skb, const struct packet *p,
+                                            struct decision *d, __u32 peer_enforcer)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct report_extra extra;
+
+    extra_fill(&extra, peer_enforcer, ABI_REASON_POLICY);
+    extra.cookie = bpf_get_socket_cookie(skb);
+    /* without it sock_diag does not find a socket that is bound to a device */
+    extra.ifindex = sk ? sk->bound_dev_if : 0;
+    return refuse_with(p, d, &extra);
 }
 
 static __always_inline void report_accept(const struct packet *p, const struct decision *d,
@@ -202,9 +232,6 @@ static __always_inline void report_accept(const struct packet *p, const struct d
 {
     struct report_extra extra;
 
-    extra.cookie = 0;
-    extra.peer_enforcer = peer_enforcer;
-    extra.reason = reason;
-    extra.pad[0] = extra.pad[1] = extra.pad[2] = 0;
+    extra_fill(&extra, peer_enforcer, reason);
     report(p, d, &extra);
 }

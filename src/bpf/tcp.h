@@ -68,8 +68,7 @@ static __subprog int connection_revoke(struct __sk_buff *skb, struct abi_socket 
     st->generation = 0;
     socket_remember(st, d);
     count(ABI_COUNTER_REVOKED);
-    return refuse(p, d, st->peer_enforcer, ABI_REASON_POLICY, bpf_get_socket_cookie(skb)) |
-           packet_of_rejected(p);
+    return refuse_and_close(skb, p, d, st->peer_enforcer) | packet_of_rejected(p);
 }
 
 /*

@@ -163,3 +163,12 @@ def test_bulk_survives_changes(estate, port):
         estate.apply(policy([*pair(f"tcp/{port}"), into(f"n{i}", SVC, W, f"tcp/{i + 1}")]))
     assert client.wait(30).ok
     accepted_by(estate.enforcer("b"), port, "receiver-in")
+
+
+def test_bound_to_a_device(estate, ip, port):
+    """The answer rejects a socket that sock_diag finds by its device only: told at once."""
+    estate.apply(policy([out("web-out", W, D, f"tcp/{port}")]))
+    for words in ((), ("--device", "eth0")):
+        with estate.c.listen(None, port, ip=ip):
+            result = estate.a.connect("web", estate.c.addresses[ip], port, *words, timeout=3000)
+        assert result.error == "ECONNABORTED" and result.ms < 1000

@@ -24,13 +24,14 @@ struct sock_address {
 struct sock_options {
     struct sock_address bind; /* len 0: none */
     struct sock_address md5_peer;
-    const char *text; /* --send */
-    int timeout_ms;   /* --timeout, for connecting and for each answer */
-    int hold_ms;      /* --hold */
-    int tick_ms;      /* --tick */
-    int size;         /* --size */
-    int count;        /* --count */
-    size_t bulk;      /* --bulk */
+    const char *device; /* --device: SO_BINDTODEVICE, for tcp-connect */
+    const char *text;   /* --send */
+    int timeout_ms;     /* --timeout, for connecting and for each answer */
+    int hold_ms;        /* --hold */
+    int tick_ms;        /* --tick */
+    int size;           /* --size */
+    int count;          /* --count */
+    size_t bulk;        /* --bulk */
     bool fastopen, mptcp, reuse, connected, no_fragment, silent;
 };
 

@@ -10,11 +10,13 @@
 static const char usage[] =
     "usage: sock COMMAND ADDRESS PORT|PROTOCOL [OPTION…]\n"
     "  tcp-listen udp-listen raw-listen tcp-connect udp-send raw-send ping\n"
-    "  --bind ADDRESS,PORT --timeout MS --send TEXT --hold MS --tick MS --size N --count N\n"
+    "  --bind ADDRESS,PORT --device NAME --timeout MS --send TEXT --hold MS --tick MS --size N "
+    "--count N\n"
     "  --bulk BYTES --fastopen --mptcp --md5 PEER --reuse --connected --no-fragment --silent\n";
 
 enum option_id {
     OPTION_BIND = 1,
+    OPTION_DEVICE,
     OPTION_TIMEOUT,
     OPTION_SEND,
     OPTION_HOLD,
@@ -33,6 +35,7 @@ enum option_id {
 
 static const struct option long_options[] = {
     {"bind", required_argument, NULL, OPTION_BIND},
+    {"device", required_argument, NULL, OPTION_DEVICE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"send", required_argument, NULL, OPTION_SEND},
     {"hold", required_argument, NULL, OPTION_HOLD},
@@ -84,7 +87,9 @@ static bool take_option(int id, char *value, struct sock_options *options)
         return parse_bind(value, &options->bind);
     if (id == OPTION_MD5)
         return sock_parse_address(value, NULL, &options->md5_peer);
-    if (id == OPTION_SEND)
+    if (id == OPTION_DEVICE)
+        options->device = value;
+    else if (id == OPTION_SEND)
         options->text = value;
     else if (id == OPTION_FASTOPEN)
         options->fastopen = true;

@@ -35,6 +35,9 @@ static int client_open(const struct sock_address *address, const struct sock_opt
         goto fail;
     if (options->md5_peer.len && sock_set_md5(fd, &options->md5_peer) < 0)
         goto fail;
+    if (options->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->device,
+                                      (socklen_t)strlen(options->device)) < 0)
+        goto fail;
     if (options->bind.len &&
         bind(fd, (const struct sockaddr *)&options->bind.storage, options->bind.len) < 0)
         goto fail;

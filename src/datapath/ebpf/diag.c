@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -18,6 +19,12 @@
 
 #define ANSWER_BYTES 65536
 #define ANSWER_TIMEOUT_S 2
+
+/* One request and what answers it: anything else on the socket is left from an earlier one. */
+struct exchange {
+    int fd;
+    uint32_t port, sequence;
+};
 
 int diag_open(void)
 {
@@ -82,8 +89,53 @@ static void socket_parse(const struct nlmsghdr *h, uint8_t protocol, struct diag
     }
 }
 
+/* Numbers the request and sends it. @return 0 or -errno */
+static int exchange_begin(int fd, struct nlmsghdr *h, struct exchange *ret)
+{
+    static uint32_t sequence;
+    struct sockaddr_nl to = {.nl_family = AF_NETLINK}, own = {0};
+    socklen_t len = sizeof(own);
+
+    h->nlmsg_seq = ++sequence;
+    if (sendto(fd, h, h->nlmsg_len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &len) < 0)
+        return -errno;
+    *ret = (struct exchange){.fd = fd, .port = own.nl_pid, .sequence = h->nlmsg_seq};
+    return 0;
+}
+
+/* One datagram from the kernel. @return bytes, 0 when it is nothing for us, -errno */
+static int exchange_receive(const struct exchange *e, char *buffer, size_t size)
+{
+    struct sockaddr_nl from = {0};
+    socklen_t len = sizeof(from);
+    ssize_t got = recvfrom(e->fd, buffer, size, MSG_TRUNC, (struct sockaddr *)&from, &len);
+
+    if (got < 0)
+        return -errno;
+    if (len != sizeof(from) || from.nl_family != AF_NETLINK || from.nl_pid != 0)
+        return 0;
+    return got > (ssize_t)size ? -EMSGSIZE : (int)got;
+}
+
+static bool exchange_owns(const struct exchange *e, const struct nlmsghdr *h)
+{
+    return h->nlmsg_seq == e->sequence && h->nlmsg_pid == e->port;
+}
+
+/* The number in NLMSG_ERROR or NLMSG_DONE: 0 or -errno. */
+static int error_of(const struct nlmsghdr *h)
+{
+    int error;
+
+    if (mnl_nlmsg_get_payload_len(h) < sizeof(error))
+        return h->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
+    memcpy(&error, mnl_nlmsg_get_payload(h), sizeof(error));
+    return error;
+}
+
 static int dump_request(int fd, uint8_t family, uint8_t protocol, uint32_t states,
-                        int storage_map_fd)
+                        int storage_map_fd, struct exchange *ret)
 {
     char buffer[512];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
@@ -99,33 +151,31 @@ static int dump_request(int fd, uint8_t family, uint8_t protocol, uint32_t state
     nest = mnl_attr_nest_start(h, INET_DIAG_REQ_SK_BPF_STORAGES);
     mnl_attr_put_u32(h, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, (uint32_t)storage_map_fd);
     mnl_attr_nest_end(h, nest);
-    if (send(fd, h, h->nlmsg_len, 0) < 0)
-        return -errno;
-    return 0;
+    return exchange_begin(fd, h, ret);
 }
 
-/* One datagram of answers. @return 1 when the dump is complete, 0 when more follows */
-static int dump_answers(int fd, uint8_t protocol, char *buffer, diag_fn *fn, void *context)
+/* One datagram of answers. @return 1 when the dump is complete, 0 when more follows, -errno */
+static int dump_answers(const struct exchange *e, uint8_t protocol, char *buffer, diag_fn *fn,
+                        void *context)
 {
-    ssize_t got = recv(fd, buffer, ANSWER_BYTES, 0);
     const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
+    int len = exchange_receive(e, buffer, ANSWER_BYTES), error;
     struct diag_socket s;
-    int len = (int)got;
 
-    if (got < 0)
-        return -errno;
+    if (len < 0)
+        return len;
     for (; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
-        if (h->nlmsg_type == NLMSG_DONE)
-            return 1;
-        if (h->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-
-            return e->error ? e->error : 1;
+        if (!exchange_owns(e, h))
+            continue;
+        if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
+            error = error_of(h);
+            return error < 0 ? error : 1;
         }
-        if (mnl_nlmsg_get_payload_len(h) < sizeof(struct inet_diag_msg))
+        if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+            mnl_nlmsg_get_payload_len(h) < sizeof(struct inet_diag_msg))
             continue;
         socket_parse(h, protocol, &s);
-        fn(fd, &s, context);
+        fn(e->fd, &s, context);
     }
     return 0;
 }
@@ -139,24 +189,44 @@ int diag_dump(int fd, uint8_t family, uint8_t protocol, uint32_t states, int sto
 {
     _cleanup_free_
     char *buffer = malloc(ANSWER_BYTES);
+    struct exchange exchange;
     int r;
 
     if (!buffer)
         return -ENOMEM;
-    r = dump_request(fd, family, protocol, states, storage_map_fd);
+    r = dump_request(fd, family, protocol, states, storage_map_fd, &exchange);
     while (r == 0)
-        r = dump_answers(fd, protocol, buffer, fn, context);
+        r = dump_answers(&exchange, protocol, buffer, fn, context);
     return r < 0 ? r : 0;
+}
+
+/* The answer to a request about one socket. @return 1 + -errno or 0 in *ret; 0: not ours; -errno */
+static int one_answer(const struct exchange *e, uint16_t type, int *ret)
+{
+    char buffer[1024];
+    const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
+    int len = exchange_receive(e, buffer, sizeof(buffer));
+
+    if (len < 0)
+        return len;
+    if (!mnl_nlmsg_ok(h, len) || !exchange_owns(e, h))
+        return 0;
+    if (h->nlmsg_type == NLMSG_ERROR)
+        *ret = error_of(h);
+    else
+        *ret = type == SOCK_DESTROY ? -EBADMSG : 0;
+    return 1;
 }
 
 /* A request about one socket. @return 0 or the error that came back */
 static int ask_about(int fd, const struct diag_socket *s, uint16_t type, uint16_t flags)
 {
-    char buffer[1024];
+    char buffer[512];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
     struct inet_diag_req_v2 *request;
-    ssize_t got;
+    struct exchange exchange;
     bool v4 = s->family == AF_INET;
+    int r, answer = 0;
 
     h->nlmsg_type = type;
     h->nlmsg_flags = NLM_F_REQUEST | flags;
@@ -171,15 +241,10 @@ static int ask_about(int fd, const struct diag_socket *s, uint16_t type, uint16_
     request->id.idiag_if = s->ifindex;
     request->id.idiag_cookie[0] = (uint32_t)s->cookie;
     request->id.idiag_cookie[1] = (uint32_t)(s->cookie >> 32);
-    if (send(fd, h, h->nlmsg_len, 0) < 0)
-        return -errno;
-    got = recv(fd, buffer, sizeof(buffer), 0);
-    h = (struct nlmsghdr *)buffer;
-    if (got < 0)
-        return -errno;
-    if (mnl_nlmsg_ok(h, (int)got) && h->nlmsg_type == NLMSG_ERROR)
-        return ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-    return type == SOCK_DESTROY ? -EBADMSG : 0;
+    r = exchange_begin(fd, h, &exchange);
+    while (r == 0)
+        r = one_answer(&exchange, type, &answer);
+    return r < 0 ? r : answer;
 }
 
 int diag_destroy(int fd, const struct diag_socket *s)

@@ -149,6 +149,7 @@ void live_destroy_cookie(struct datapath *dp, const struct abi_event *event)
         .remote_port = event->remote_port,
         .protocol = IPPROTO_TCP,
         .cookie = event->cookie,
+        .ifindex = event->ifindex,
     };
     size_t i, j;
 
