@@ -98,13 +98,20 @@ static void retired_wait(void)
     assert_null(fixture.datapath->retired);
 }
 
+static size_t peers_of(const struct policy_compiled *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n_policies; i++)
+        n += c->policies[i].n_peers;
+    return n;
+}
+
 /* The maps hold this compilation and nothing else. */
 static void assert_only(const struct policy_compiled *c, size_t n_pus)
 {
-    size_t peers = 0, hashed = 0, ranged = 0, i, j;
+    size_t hashed = 0, ranged = 0, i, j;
 
-    for (i = 0; i < c->n_policies; i++)
-        peers += c->policies[i].n_peers;
     for (i = 0; i < c->n_classes; i++) {
         bool ranges = false;
 
@@ -115,7 +122,7 @@ static void assert_only(const struct policy_compiled *c, size_t n_pus)
         }
         *(ranges ? &ranged : &hashed) += c->classes[i].n_entries;
     }
-    assert_int_equal(fixture_entries(&fixture, "peer_class"), peers);
+    assert_int_equal(fixture_entries(&fixture, "peer_class"), peers_of(c));
     assert_int_equal(fixture_entries(&fixture, "verdicts"), hashed);
     assert_int_equal(fixture_entries(&fixture, "verdict_ranges"), ranged);
     assert_int_equal(fixture_entries(&fixture, "addresses_0"), fixture.datapath->n_addresses[0]);
@@ -468,6 +475,71 @@ static void test_peers(void **state)
     assert_int_equal(fixture_entries(&fixture, "bindings"), 0);
 }
 
+#define FILLING (1u << 31) /* policy number of entries that only take room */
+
+static void fill(int fd, uint32_t from, uint32_t to, bool full)
+{
+    enum { CHUNK = 4096 };
+    struct abi_peer_key *keys = calloc(CHUNK, sizeof(*keys));
+    uint32_t *classes = calloc(CHUNK, sizeof(*classes)), n;
+
+    assert_true(keys && classes);
+    while (from < to) {
+        for (n = 0; n < CHUNK && from < to; n++)
+            keys[n] = (struct abi_peer_key){.policy = FILLING, .peer = from++};
+        if (full)
+            assert_int_equal(map_write(fd, keys, classes, n, sizeof(*keys), sizeof(*classes)), 0);
+        else
+            assert_int_equal(map_delete(fd, keys, n, sizeof(*keys)), 0);
+    }
+    free(keys);
+    free(classes);
+}
+
+/* A table without room: the apply fails, the last policy stays, and nothing is left of the new. */
+static void test_no_room(void **state)
+{
+    int fd = bpf_map__fd(fixture.datapath->skeleton->maps.peer_class);
+    struct gen_entropy entropy = {.state = 61};
+    struct world world = {0};
+    struct gen gen;
+    size_t there, hashed, ranged, peers = 0, missing;
+    uint32_t filled, room;
+
+    (void)state;
+    assert_int_equal(fixture_policy(&fixture, REJECT_ALL), 0);
+    retired_wait();
+    while (peers < 8) { /* one that is not too small */
+        world_clear(&world);
+        memset(&world, 0, sizeof(world));
+        gen_fill(&entropy, &gen);
+        assert_int_equal(world_new(&gen, &world), 0);
+        peers = peers_of(world.compiled);
+    }
+    there = fixture_entries(&fixture, "peer_class");
+    hashed = fixture_entries(&fixture, "verdicts");
+    ranged = fixture_entries(&fixture, "verdict_ranges");
+    filled = ABI_POLICY_PEERS_MAX - (uint32_t)there;
+    fill(fd, 0, filled, true);
+    for (room = 0; room < peers; room += (uint32_t)(peers + 1) / 2) {
+        fill(fd, filled - room, filled, false);
+        assert_true(gen_apply(&gen, &world, &missing) < 0);
+        assert_int_equal(fixture_entries(&fixture, "peer_class"), ABI_POLICY_PEERS_MAX - room);
+        assert_int_equal(fixture_entries(&fixture, "verdicts"), hashed);
+        assert_int_equal(fixture_entries(&fixture, "verdict_ranges"), ranged);
+        fixture_enter(&fixture, FIXTURE_WEB);
+        assert_int_equal(udp_out(), 0);
+        fixture_enter(&fixture, FIXTURE_HOME);
+        fill(fd, filled - room, filled, true);
+    }
+    fill(fd, 0, filled, false);
+    assert_int_equal(gen_apply(&gen, &world, &missing), 0);
+    retired_wait();
+    assert_only(world.compiled, gen.n_pus);
+    assert_int_equal(fixture_policy(&fixture, REJECT_ALL), 0);
+    world_clear(&world);
+}
+
 static int setup(void **state)
 {
     char name[16];
@@ -517,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_units_come_and_go),
         cmocka_unit_test(test_changing_units_cuts_nothing),
         cmocka_unit_test(test_too_many_units),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_peers),
     };

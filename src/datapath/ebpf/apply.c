@@ -88,9 +88,12 @@ static const struct policy_version *version_find(const struct policy_version *ve
     return NULL;
 }
 
-/* Write one policy aside, unless the kernel has just this one already. */
+/*
+ * Write one policy aside, unless the kernel has just this one already.
+ * @param made  versions of the policies before this one; its own comes behind
+ */
 static int version_write(struct datapath *dp, const struct policy_compiled_policy *policy,
-                         const struct class_entry *classes, struct policy_version *ret)
+                         const struct class_entry *classes, struct policy_version *made, size_t n)
 {
     struct policy_version version = {0};
     const struct policy_version *old;
@@ -103,6 +106,8 @@ static int version_write(struct datapath *dp, const struct policy_compiled_polic
         return r;
     r = policy_digest(policy, &rows, version.digest);
     old = r == 0 ? version_find(dp->versions, dp->n_versions, version.digest) : NULL;
+    if (r == 0 && !old)
+        old = version_find(made, n, version.digest);
     if (old) {
         version.version = old->version;
     } else if (r == 0) {
@@ -111,13 +116,13 @@ static int version_write(struct datapath *dp, const struct policy_compiled_polic
             rows.keys[i].policy = version.version;
         r = map_write(bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.classes, rows.n,
                       sizeof(*rows.keys), sizeof(*rows.classes));
-        if (r < 0)
-            map_retire(dp, bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
+        if (r < 0) /* no program has seen the number */
+            map_delete(bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
                        sizeof(*rows.keys));
     }
     rows_clear(&rows);
     if (r == 0)
-        *ret = version;
+        made[n] = version;
     return r;
 }
 
@@ -389,9 +394,36 @@ static void compiled_replace(struct datapath *dp, const struct policy_compiled *
     dp->n_classes = compiled->n_classes;
 }
 
+/* Where an apply began to number what it writes. */
+struct numbers {
+    uint32_t class, version;
+};
+
+/* An apply failed: what it wrote has numbers that no program has seen, and would only take room. */
+static void apply_undo(struct datapath *dp, const struct policy_compiled *compiled,
+                       const struct class_entry *classes, const struct policy_version *versions,
+                       const struct numbers *first)
+{
+    struct peer_rows rows;
+    size_t i;
+
+    if (!classes)
+        return; /* it undid itself */
+    for (i = 0; i < compiled->n_policies; i++) {
+        if (versions[i].version < first->version ||
+            rows_of_policy(&compiled->policies[i], versions[i].version, classes, &rows) < 0)
+            continue;
+        map_delete(bpf_map__fd(dp->skeleton->maps.peer_class), rows.keys, rows.n,
+                   sizeof(*rows.keys));
+        rows_clear(&rows);
+    }
+    classes_undo(dp, compiled, classes, first->class);
+}
+
 int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
                    const struct datapath_pu *pus, size_t n_pus, size_t *ret_missing)
 {
+    const struct numbers first = {.class = dp->next_class, .version = dp->next_version};
     _cleanup_free_
     struct class_entry *classes = NULL;
     _cleanup_free_
@@ -408,13 +440,15 @@ int datapath_apply(struct datapath *dp, const struct policy_compiled *compiled,
         return -ENOMEM;
     r = classes_sync(dp, compiled, &classes);
     for (i = 0; i < compiled->n_policies && r == 0; i++)
-        r = version_write(dp, &compiled->policies[i], classes, &versions[i]);
+        r = version_write(dp, &compiled->policies[i], classes, versions, i);
     if (r == 0)
         r = addresses_sync(dp, compiled, next);
     if (r == 0)
         r = pus_write(dp, pus, n_pus, compiled, versions, MODEL_ACTION_NONE, next);
     if (r == 0)
         r = bank_switch(dp, pus, n_pus, ret_missing);
+    if (r < 0 && dp->control.bank != next)
+        apply_undo(dp, compiled, classes, versions, &first);
     if (r < 0)
         return r;
     compiled_replace(dp, compiled, TAKE_PTR(classes), TAKE_PTR(versions));

@@ -168,6 +168,16 @@ static int rows_retire(struct datapath *dp, struct verdict_rows *rows, bool rang
                       sizeof(*rows->keys));
 }
 
+static void rows_delete(struct datapath *dp, const struct verdict_rows *rows, bool ranges)
+{
+    if (ranges)
+        map_delete(bpf_map__fd(dp->skeleton->maps.verdict_ranges), rows->ranges, rows->n,
+                   sizeof(*rows->ranges));
+    else
+        map_delete(bpf_map__fd(dp->skeleton->maps.verdicts), rows->keys, rows->n,
+                   sizeof(*rows->keys));
+}
+
 /*
  * Give every class of `compiled` its number and write those that the kernel does not have yet.
  * @param ret_classes  in the order of compiled->classes, owned by the caller
@@ -203,13 +213,14 @@ int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
         ranges = classes[i].number & ABI_CLASS_RANGES;
         r = class_rows(class, classes[i].number, &rows[ranges]);
     }
+    for (i = 0; i < 2 && r == 0; i++)
+        r = rows_write(dp, &rows[i], i == 1);
     for (i = 0; i < 2; i++) {
-        if (r == 0)
-            r = rows_write(dp, &rows[i], i == 1);
-        if (r < 0)
-            rows_retire(dp, &rows[i], i == 1);
-        rows_clear(&rows[i]);
+        if (r < 0) /* no program has seen the numbers */
+            rows_delete(dp, &rows[i], i == 1);
     }
+    rows_clear(&rows[0]);
+    rows_clear(&rows[1]);
     if (r < 0)
         return r;
     *ret_classes = TAKE_PTR(classes);
@@ -233,6 +244,24 @@ void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t 
     }
     for (i = 0; i < 2; i++) {
         rows_retire(dp, &rows[i], i == 1);
+        rows_clear(&rows[i]);
+    }
+}
+
+void classes_undo(struct datapath *dp, const struct policy_compiled *compiled,
+                  const struct class_entry *classes, uint32_t first)
+{
+    struct verdict_rows rows[2] = {{0}, {0}};
+    size_t i;
+
+    for (i = 0; i < compiled->n_classes; i++) {
+        uint32_t number = classes[i].number;
+
+        if ((number & ABI_CLASS_NUMBER) >= first)
+            class_rows(&compiled->classes[i], number, &rows[number & ABI_CLASS_RANGES ? 1 : 0]);
+    }
+    for (i = 0; i < 2; i++) {
+        rows_delete(dp, &rows[i], i == 1);
         rows_clear(&rows[i]);
     }
 }

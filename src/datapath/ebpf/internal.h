@@ -162,6 +162,9 @@ void generation_bump(struct datapath *dp, bool pus_changed);
 /* classes.c */
 int classes_sync(struct datapath *dp, const struct policy_compiled *compiled,
                  struct class_entry **ret_classes);
+/* Remove at once what was written from number `first` on: no program has seen it. */
+void classes_undo(struct datapath *dp, const struct policy_compiled *compiled,
+                  const struct class_entry *classes, uint32_t first);
 void classes_retire(struct datapath *dp, const struct class_entry *kept, size_t n_kept);
 
 /* addresses.c */
