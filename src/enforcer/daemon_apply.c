@@ -170,6 +170,19 @@ static void remember_names(struct daemon *daemon, const struct estate *estate,
                       versions, ruling->n_policies);
     if (r < 0)
         log_event(LOG_LEVEL_WARN, "names.lost", LOG_F("error", "%s", error_text(r)));
+    else
+        daemon_save_later(daemon);
+}
+
+/* An adopted kernel counts on with the numbers of the run before. */
+static void recall_names(struct daemon *daemon, bool adopted)
+{
+    const char *state = daemon->options->state;
+    int r;
+
+    r = adopted ? names_load(daemon->names, state) : names_forget(state);
+    if (r < 0)
+        log_event(LOG_LEVEL_WARN, "names.lost", LOG_F("error", "%s", error_text(r)));
 }
 
 static void rejudge(struct daemon *daemon)
@@ -459,6 +472,7 @@ int daemon_attach(struct daemon *daemon, char message[DATAPATH_MESSAGE_MAX])
     if (r < 0)
         return r;
     daemon->force = adopted ? FORCE_ADOPTED : FORCE_FALLBACK;
+    recall_names(daemon, adopted);
     log_event(LOG_LEVEL_INFO, "datapath.open", LOG_F("adopted", "%s", adopted ? "yes" : "no"));
     return 0;
 }

@@ -171,6 +171,9 @@ static void save_due(uv_timer_t *timer)
 
     if (!daemon->estate)
         return;
+    r = names_save(daemon->names, daemon->options->state);
+    if (r < 0)
+        log_event(LOG_LEVEL_WARN, "names.not_saved", LOG_F("error", "%s", error_text(r)));
     r = inputs_last_policy_save(daemon->options->state, daemon->estate);
     malloc_trim(0);
     warnings_clear(&daemon->warnings, WARNING_STATE);

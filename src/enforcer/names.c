@@ -1,43 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enforcer/names.h"
+#include "enforcer/names_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/hash.h"
 
 #define POOL_BYTES_MAX (1u << 30)
-
-/* Names of one estate. Rules are numbered through: all of ruleset 0 (in, then out), of ruleset 1, …
- */
-struct pool {
-    unsigned refs;
-    char *text;
-    size_t text_len;
-    struct {
-        uint32_t namespace, name; /* offsets in text */
-    } * rulesets;
-    struct {
-        uint32_t ruleset, name;
-    } * rules;
-    uint32_t *first; /* number of the first rule of ruleset i */
-    size_t n_rulesets, n_rules;
-};
-
-struct version {
-    uint32_t number;
-    bool current;
-    struct pool *pool;
-    uint32_t *rules; /* rule index in the policy → number in the pool */
-    size_t n_rules;
-};
-
-struct names {
-    struct version *versions; /* oldest first */
-    size_t n;
-};
 
 int names_new(struct names **ret)
 {
@@ -49,9 +19,9 @@ int names_new(struct names **ret)
     return 0;
 }
 
-static void pool_unref(struct pool **at)
+void names_pool_unref(struct names_pool **at)
 {
-    struct pool *pool = *at;
+    struct names_pool *pool = *at;
 
     *at = NULL;
     if (!pool || --pool->refs > 0)
@@ -63,11 +33,11 @@ static void pool_unref(struct pool **at)
     free(pool);
 }
 
-static void version_clear(struct version *version)
+static void version_clear(struct names_version *version)
 {
-    pool_unref(&version->pool);
+    names_pool_unref(&version->pool);
     free(version->rules);
-    *version = (struct version){0};
+    *version = (struct names_version){0};
 }
 
 void names_free(struct names **at)
@@ -91,7 +61,7 @@ static uint32_t put_text(struct buf *buf, const char *text)
     return at;
 }
 
-static void fill_pool(struct pool *pool, const struct estate *estate, struct buf *buf)
+static void fill_pool(struct names_pool *pool, const struct estate *estate, struct buf *buf)
 {
     uint32_t unnamed = put_text(buf, "");
     uint32_t rule = 0;
@@ -112,21 +82,31 @@ static void fill_pool(struct pool *pool, const struct estate *estate, struct buf
     }
 }
 
-static int pool_new(const struct estate *estate, struct pool **ret)
+struct names_pool *names_pool_new(size_t n_rulesets, size_t n_rules)
 {
-    _cleanup_(pool_unref) struct pool *pool = calloc(1, sizeof(*pool));
-    _cleanup_buf_ struct buf buf = BUF_INIT(POOL_BYTES_MAX);
+    _cleanup_(names_pool_unref) struct names_pool *pool = calloc(1, sizeof(*pool));
 
     if (!pool)
-        return -ENOMEM;
+        return NULL;
     pool->refs = 1;
-    pool->n_rulesets = estate->n_rulesets;
+    pool->n_rulesets = n_rulesets;
+    pool->n_rules = n_rules;
+    pool->rulesets = calloc(n_rulesets + 1, sizeof(*pool->rulesets));
+    pool->first = calloc(n_rulesets + 1, sizeof(*pool->first));
+    pool->rules = calloc(n_rules + 1, sizeof(*pool->rules));
+    return pool->rulesets && pool->first && pool->rules ? TAKE_PTR(pool) : NULL;
+}
+
+static int pool_of_estate(const struct estate *estate, struct names_pool **ret)
+{
+    _cleanup_(names_pool_unref) struct names_pool *pool = NULL;
+    _cleanup_buf_ struct buf buf = BUF_INIT(POOL_BYTES_MAX);
+    size_t n_rules = 0;
+
     for (size_t i = 0; i < estate->n_rulesets; i++)
-        pool->n_rules += estate->rulesets[i].n_rules[0] + estate->rulesets[i].n_rules[1];
-    pool->rulesets = calloc(pool->n_rulesets + 1, sizeof(*pool->rulesets));
-    pool->first = calloc(pool->n_rulesets + 1, sizeof(*pool->first));
-    pool->rules = calloc(pool->n_rules + 1, sizeof(*pool->rules));
-    if (!pool->rulesets || !pool->first || !pool->rules)
+        n_rules += estate->rulesets[i].n_rules[0] + estate->rulesets[i].n_rules[1];
+    pool = names_pool_new(estate->n_rulesets, n_rules);
+    if (!pool)
         return -ENOMEM;
     fill_pool(pool, estate, &buf);
     if (buf.error < 0)
@@ -137,8 +117,8 @@ static int pool_new(const struct estate *estate, struct pool **ret)
     return 0;
 }
 
-static int version_new(struct pool *pool, const struct estate *estate, const struct policy *policy,
-                       uint32_t number, struct version *ret)
+static int version_new(struct names_pool *pool, const struct estate *estate,
+                       const struct policy *policy, uint32_t number, struct names_version *ret)
 {
     uint32_t *rules = calloc(policy->n_rules + 1, sizeof(*rules));
 
@@ -155,19 +135,19 @@ static int version_new(struct pool *pool, const struct estate *estate, const str
         assert(rules[i] < pool->n_rules);
     }
     pool->refs++;
-    *ret = (struct version){.number = number,
-                            .current = true,
-                            .pool = pool,
-                            .rules = rules,
-                            .n_rules = policy->n_rules};
+    *ret = (struct names_version){.number = number,
+                                  .current = true,
+                                  .pool = pool,
+                                  .rules = rules,
+                                  .n_rules = policy->n_rules};
     return 0;
 }
 
 /* A pool that several versions share is counted with the first of them only. */
 static size_t version_bytes(const struct names *names, size_t i)
 {
-    const struct version *version = &names->versions[i];
-    const struct pool *pool = version->pool;
+    const struct names_version *version = &names->versions[i];
+    const struct names_pool *pool = version->pool;
     size_t bytes = version->n_rules * sizeof(*version->rules);
 
     if (i > 0 && names->versions[i - 1].pool == pool)
@@ -210,8 +190,8 @@ static void remove_number(struct names *names, uint32_t number)
 int names_add(struct names *names, const struct estate *estate,
               const struct policy *const *policies, const uint32_t *versions, size_t n)
 {
-    _cleanup_(pool_unref) struct pool *pool = NULL;
-    struct version *grown;
+    _cleanup_(names_pool_unref) struct names_pool *pool = NULL;
+    struct names_version *grown;
     int r;
 
     for (size_t i = 0; i < names->n; i++)
@@ -219,7 +199,7 @@ int names_add(struct names *names, const struct estate *estate,
     for (size_t i = 0; i < n; i++)
         remove_number(names, versions[i]);
     trim(names);
-    r = pool_new(estate, &pool);
+    r = pool_of_estate(estate, &pool);
     if (r < 0)
         return r;
     grown = reallocarray(names->versions, names->n + n + 1, sizeof(*grown));
@@ -238,8 +218,8 @@ int names_add(struct names *names, const struct estate *estate,
 bool names_find(const struct names *names, uint32_t version, uint32_t rule, struct names_rule *ret)
 {
     for (size_t i = names->n; i-- > 0;) {
-        const struct version *found = &names->versions[i];
-        const struct pool *pool = found->pool;
+        const struct names_version *found = &names->versions[i];
+        const struct names_pool *pool = found->pool;
         uint32_t ruleset;
 
         if (found->number != version)

@@ -31,6 +31,17 @@ int names_add(struct names *names, const struct estate *estate,
 /* false: version no longer known, or no such rule. Texts live until the next names_add. */
 bool names_find(const struct names *names, uint32_t version, uint32_t rule, struct names_rule *ret);
 
+/*
+ * Keep the names, and have them again: the kernel counts on with the numbers of an earlier run.
+ * @param names  of names_load: when they are not empty, nothing is read; what could be read is
+ * there also when it fails
+ * @return 0 (also when there is no file), -EBADMSG: not whole, -errno
+ */
+int names_save(const struct names *names, const char *state);
+int names_load(struct names *names, const char *state);
+/* The kernel begins anew: the numbers that were kept mean nothing any more. */
+int names_forget(const char *state);
+
 /* Id of a ruleset, made of its namespace and name: 24 hex digits. */
 #define RULESET_ID_TEXT 25
 void ruleset_id(const char *namespace, const char *name, char ret[RULESET_ID_TEXT]);

@@ -6,6 +6,7 @@
  *   lock              flock of the running daemon
  *   disabled          present while `disable` is in force
  *   last-policy.yaml  copy of the last good policy (inputs.h)
+ *   rule-names.json   what rule numbers of the last policy versions mean (names.h)
  */
 
 #include <stdbool.h>

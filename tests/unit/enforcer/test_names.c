@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -134,13 +135,75 @@ static void test_ruleset_id(void **state)
     assert_string_not_equal(a, b);
 }
 
+static void write_file(const char *state, const char *text)
+{
+    char path[300];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/rule-names.json", state);
+    f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What was saved is there again, in a new run, and goes like everything old. */
+static void test_saved(void **state)
+{
+    static const char *const broken[] = {
+        "",
+        "{",
+        "[]",
+        "{\"pools\":7,\"versions\":[1]}",
+        "{\"pools\":[],\"versions\":[{\"number\":1,\"pool\":0,\"rules\":[]}]}",
+        "{\"pools\":[{\"rulesets\":[],\"rules\":[[0,\"x\"]]}],"
+        "\"versions\":[{\"number\":1,\"pool\":0,\"rules\":[0]}]}",
+        "{\"pools\":[{\"rulesets\":[[\"/a\",\"b\"]],\"rules\":[[0,\"x\"]]}],"
+        "\"versions\":[{\"number\":1,\"pool\":0,\"rules\":[1]}]}",
+    };
+    _cleanup_names_ struct names *names = NULL, *again = NULL, *none = NULL;
+    char directory[] = "/tmp/names-XXXXXX", path[300];
+    struct names_rule found;
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(names_new(&names) | names_new(&again) | names_new(&none), 0);
+    assert_int_equal(names_load(none, directory), 0);
+    add(names, 1, "-a");
+    add(names, 2, "-b");
+    assert_int_equal(names_save(names, directory), 0);
+    assert_int_equal(names_load(again, directory), 0);
+    assert_true(names_find(again, 1, 0, &found));
+    assert_string_equal(found.namespace, "/shop");
+    assert_string_equal(found.ruleset, "first-a");
+    assert_string_equal(found.rule, "rule0-a");
+    assert_true(names_find(again, 2, 1, &found));
+    assert_string_equal(found.ruleset, "first-b");
+    assert_string_equal(found.rule, "");
+    assert_true(names_find(again, 1, 4, &found));
+    assert_string_equal(found.ruleset, "second");
+    assert_false(names_find(again, 1, 5, &found));
+    assert_false(names_find(again, 3, 0, &found));
+    for (uint32_t i = 3; i < 3 + 2 * NAMES_VERSIONS_KEPT; i++)
+        add(again, i, "-c");
+    assert_false(names_find(again, 2, 0, &found));
+    for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+        write_file(directory, broken[i]);
+        names_load(none, directory);
+        assert_false(names_find(none, 1, 0, &found));
+    }
+    assert_int_equal(names_forget(directory) | names_forget(directory), 0);
+    snprintf(path, sizeof(path), "%s/rule-names.json", directory);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_ruleset_id),
+        cmocka_unit_test(test_unknown),  cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_versions), cmocka_unit_test(test_ruleset_id),
+        cmocka_unit_test(test_saved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
