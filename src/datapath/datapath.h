@@ -51,7 +51,8 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, b
                   char message[DATAPATH_MESSAGE_MAX]);
 void datapath_free(struct datapath **datapath);
 int datapath_detach(struct datapath *datapath);
-/* Also without an open datapath: remove pins and tc filters of an earlier run. */
+/* Also without an open datapath: remove pins and tc filters of an earlier run. -EBUSY: a daemon
+ * enforces this cgroup. */
 int datapath_detach_pinned(const struct datapath_config *config,
                            char message[DATAPATH_MESSAGE_MAX]);
 

@@ -430,3 +430,32 @@ def test_disable_with_a_full_disk(estate, port):
         enforcer.stop()
         subprocess.run(["umount", state], check=True)
         enforcer.start()
+
+
+def test_detach_beside_a_running_daemon(estate, port):
+    """With another state directory as well: the cgroup is a daemon's."""
+    enforcer = estate.enforcer("b")
+    estate.apply(policy())
+    for state in (enforcer.directory / "state", enforcer.directory / "elsewhere"):
+        done = enforcer.host.exec(enforcer.binary, "detach", "--config", enforcer.config_file,
+                                  "--state", state, check=False)
+        assert done.returncode != 0 and "stop it first" in done.stderr
+        assert tcp(estate, port, source=("c", None)).error == "ETIMEDOUT"
+    assert all(enforcer.programs().values())
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_names_of_flows_while_the_daemon_was_down(estate, port, how):
+    """Admitted by the policy of the last run, told by the next one, under another policy."""
+    enforcer = estate.enforcer("b")
+    name = f"in-{port}"
+    estate.apply(policy([out("web-out", W, D, f"tcp/{port}"), into(name, D, W, f"tcp/{port}")]))
+    wait_for(lambda: name in
+             (enforcer.directory / "state" / "rule-names.json").read_text(encoding="utf-8"),
+             what="names on disk")
+    getattr(enforcer, how)()
+    assert tcp(estate, port).ok
+    enforcer.write_policy(policy([into("other", D, W, f"tcp/{estate.port()}")]))
+    enforcer.start()
+    flow = enforcer.wait_flow(port, action="Accept")
+    assert (flow["policyName"], flow["policyNamespace"]) == (name, "/shop")

@@ -466,8 +466,10 @@ int datapath_detach_pinned(const struct datapath_config *config, char message[DA
     resets_init(&dp->resets);
     r = paths_find(dp, config);
     if (r == 0)
+        r = root_take(dp, message); /* a daemon may run with another state directory */
+    if (r == 0)
         r = datapath_detach(dp);
-    else
+    else if (!message[0])
         snprintf(message, DATAPATH_MESSAGE_MAX, "cgroupRoot %s: %s", config->cgroup_root,
                  error_text(r));
     libbpf_set_print(print);

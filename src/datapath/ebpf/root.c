@@ -32,8 +32,8 @@ int root_take(struct datapath *dp, char message[DATAPATH_MESSAGE_MAX])
     if (error != EWOULDBLOCK)
         return -error;
     snprintf(message, DATAPATH_MESSAGE_MAX,
-             "another bulkhead-enforcer enforces cgroupRoot %.300s; stop it first, or give this "
-             "one its own cgroupRoot",
+             "another bulkhead-enforcer enforces cgroupRoot %.300s; stop it first, or use another "
+             "cgroupRoot",
              dp->cgroup_path);
     return -EBUSY;
 }
