@@ -91,7 +91,7 @@ struct abi_control {
  */
 #define ABI_BANKS 2
 struct abi_pu {
-    __u32 identity;              /* 0: none */
+    __u32 identity[ABI_BANKS];   /* 0: none */
     __u32 policy[ABI_BANKS];     /* number of the policy version; 0: none, then defaults decide */
     __u8 defaults[ABI_BANKS][2]; /* enum abi_action by direction */
     __u8 reset[ABI_BANKS];       /* 1: what is refused here is answered (rejectMode: reset) */
@@ -364,7 +364,7 @@ enum abi_counter {
 
 #ifndef __bpf__
 static_assert(sizeof(struct abi_control) == 56, "abi_control");
-static_assert(sizeof(struct abi_pu) == 20, "abi_pu");
+static_assert(sizeof(struct abi_pu) == 24, "abi_pu");
 static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
 static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
 static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");

@@ -110,11 +110,15 @@ static __always_inline int socket_excluded(struct __sk_buff *skb, struct abi_soc
     return 0;
 }
 
+/* Who a unit is, in the bank that is in force: identity and policy change together. */
 static __always_inline __u32 pu_identity(__u32 index)
 {
     struct abi_pu *pu = bpf_map_lookup_elem(&pus, &index);
+    struct abi_control *c = control_get();
 
-    return pu ? pu->identity : 0;
+    if (!pu || !c)
+        return 0;
+    return c->bank ? pu->identity[1] : pu->identity[0];
 }
 
 /* Look the PU up again when cgroups changed. */

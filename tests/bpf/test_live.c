@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "bpf/abi.h"
+#include "bulkhead.skel.h"
 #include "fixture.h"
 #include "internal.h"
 #include "packet.h"
@@ -355,6 +356,25 @@ static void test_namespaces_are_let_go(void **state)
     assert_int_equal(fixture.datapath->n_netns, 0);
 }
 
+/* Who a unit is changes with its policy, not before: the bank in force has the last one. */
+static void test_identity_is_banked(void **state)
+{
+    uint32_t before = fixture.identities[FIXTURE_WEB], unit = FIXTURE_WEB, bank;
+    struct abi_pu pu;
+
+    (void)state;
+    assert_int_equal(fixture_open(&fixture, NULL), 0);
+    assert_int_equal(fixture_policy(&fixture, ALLOW_ALL), 0);
+    fixture.identities[FIXTURE_WEB] = before + 1;
+    assert_int_equal(fixture_policy(&fixture, ALLOW_ALL), 0);
+    fixture.identities[FIXTURE_WEB] = before;
+    bank = fixture.datapath->control.bank;
+    assert_int_equal(
+        bpf_map_lookup_elem(bpf_map__fd(fixture.datapath->skeleton->maps.pus), &unit, &pu), 0);
+    assert_int_equal(pu.identity[bank], before + 1);
+    assert_int_equal(pu.identity[bank ^ 1], before);
+}
+
 /* A start that fails must not end the enforcement of an earlier run, whose layout it cannot adopt.
  */
 static int open_with_few_descriptors(void *argument)
@@ -410,6 +430,7 @@ int main(void)
         cmocka_unit_test_teardown(test_data_races_the_handshake, done),
         cmocka_unit_test_teardown(test_forged_answer, done),
         cmocka_unit_test_teardown(test_namespaces_are_let_go, done),
+        cmocka_unit_test_teardown(test_identity_is_banked, done),
         cmocka_unit_test_teardown(test_a_failed_start_changes_nothing, done),
     };
 

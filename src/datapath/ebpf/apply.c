@@ -165,7 +165,7 @@ static int pu_value_write(struct datapath *dp, const struct datapath_pu *pu, uin
 
     if (bpf_map_lookup_elem(fd, &pu->index, &value) < 0)
         return -errno;
-    value.identity = pu->identity;
+    value.identity[bank] = pu->identity;
     value.policy[bank] = policy;
     value.reset[bank] = reset;
     memcpy(value.defaults[bank], defaults, 2);
