@@ -151,7 +151,6 @@ static __subprog int datagram_judge(const struct packet *p, const struct abi_con
         d->rule = ABI_RULE_NONE;
     }
     if (d->action != ABI_ALLOW) {
-        count(ABI_COUNTER_DATAGRAM_REJECTED);
         refuse(p, d, 0, ABI_REASON_POLICY, 0);
         return DROP;
     }

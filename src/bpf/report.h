@@ -4,14 +4,6 @@
 /* Flow reports: the first of a kind as an event at once, all of them counted in `reports`. */
 #include "decide.h"
 
-struct report_extra {
-    __u64 cookie;  /* not 0: the socket is to be destroyed */
-    __u32 ifindex; /* that the socket is bound to */
-    __u32 peer_enforcer;
-    __u8 reason;
-    __u8 pad[7];
-};
-
 static __always_inline void report_key_fill(struct abi_report_key *key, const __u8 *local,
                                             const __u8 *remote, const struct decision *d,
                                             __u32 peer_enforcer, __u8 reason)
@@ -34,35 +26,41 @@ static __always_inline void report_key_fill(struct abi_report_key *key, const __
     key->reason = reason;
 }
 
-static __always_inline void event_fill(struct abi_event *event, const struct abi_report_key *key,
-                                       __u32 type, __u64 cookie, __u16 local_port,
-                                       __u16 remote_port)
+static __always_inline void event_fill(struct abi_event *event, const struct abi_report_key *key)
 {
-    event->type = type;
+    event->type = ABI_EVENT_FLOW;
     event->ifindex = 0;
     event->time_ns = bpf_ktime_get_ns();
-    event->cookie = cookie;
-    event->local_port = local_port;
-    event->remote_port = remote_port;
-    event->payload = 0;
+    event->cookie = 0;
+    event->local_port = event->remote_port = event->payload = 0;
     event->tcp_flags = event->pad = 0;
     event->seq = event->ack = event->pad1 = 0;
     event->flow = *key;
 }
 
-/* Ask user space to close a socket. Lost when the ring is full: the socket stays mute all the same.
+/*
+ * Ask user space to close the socket of a packet. Lost when the ring is full: the socket stays mute
+ * all the same. Not part of refuse(): the stack of 5.10 has no room for that.
  */
-static __always_inline void event_destroy(const struct abi_report_key *key,
-                                          const struct report_extra *extra, __u16 local_port,
-                                          __u16 remote_port)
+static __subprog int close_ask(struct __sk_buff *skb, const struct packet *p)
 {
     struct abi_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    struct bpf_sock *sk = skb->sk;
 
     if (!event)
-        return;
-    event_fill(event, key, ABI_EVENT_DESTROY, extra->cookie, local_port, remote_port);
-    event->ifindex = extra->ifindex;
+        return 0;
+    __builtin_memset(event, 0, sizeof(*event));
+    event->type = ABI_EVENT_DESTROY;
+    /* without it sock_diag does not find a socket that is bound to a device */
+    event->ifindex = sk ? sk->bound_dev_if : 0;
+    event->time_ns = bpf_ktime_get_ns();
+    event->cookie = bpf_get_socket_cookie(skb);
+    event->local_port = p->local_port;
+    event->remote_port = p->remote_port;
+    address_copy(event->flow.local, p->local);
+    address_copy(event->flow.remote, p->remote);
     bpf_ringbuf_submit(event, 0);
+    return 0;
 }
 
 /*
@@ -108,7 +106,7 @@ static __always_inline void report_count(const struct abi_report_key *key)
         report_again(key);
         return;
     }
-    event_fill(event, key, ABI_EVENT_FLOW, 0, 0, 0);
+    event_fill(event, key);
     bpf_ringbuf_submit(event, 0);
     count(ABI_COUNTER_EVENTS_SENT);
     if (r < 0)
@@ -137,21 +135,19 @@ static __always_inline void report_bytes(const struct abi_report_key *key, __u64
 
 /* Report what was decided about a packet; rules with logsDisabled are silent unless it is a fault.
  */
-static __subprog int report(const struct packet *p, const struct decision *d,
-                            const struct report_extra *extra)
+static __subprog int report(const struct packet *p, const struct decision *d, __u32 peer_enforcer,
+                            __u8 reason)
 {
     struct abi_report_key key;
 
-    report_key_fill(&key, p->local, p->remote, d, extra->peer_enforcer, extra->reason);
-    if (extra->cookie)
-        event_destroy(&key, extra, p->local_port, p->remote_port);
-    if (d->no_log && extra->reason <= ABI_REASON_POLICY)
+    if (d->no_log && reason <= ABI_REASON_POLICY)
         return 0;
+    report_key_fill(&key, p->local, p->remote, d, peer_enforcer, reason);
     report_count(&key);
     return 0;
 }
 
-static __always_inline __u32 reason_counter(__u8 reason)
+static __always_inline __u32 reason_counter(__u8 reason, __u8 protocol)
 {
     switch (reason) {
     case ABI_REASON_MAC_MISMATCH:
@@ -177,61 +173,37 @@ static __always_inline __u32 reason_counter(__u8 reason)
     case ABI_REASON_NO_MEMORY:
         return ABI_COUNTER_TABLE_FULL;
     }
-    return ABI_COUNTER_CONNECTIONS_REJECTED;
+    return protocol == PROTO_TCP ? ABI_COUNTER_CONNECTIONS_REJECTED : ABI_COUNTER_DATAGRAM_REJECTED;
 }
 
-static __always_inline void extra_fill(struct report_extra *extra, __u32 peer_enforcer, __u8 reason)
+/*
+ * Drop for `reason`: count, report with what is known, never an allow.
+ * @param none  0: a socket that is to be closed goes through refuse_and_close()
+ */
+static __always_inline int refuse(const struct packet *p, struct decision *d, __u32 peer_enforcer,
+                                  __u8 reason, __u64 none)
 {
-    __builtin_memset(extra, 0, sizeof(*extra));
-    extra->peer_enforcer = peer_enforcer;
-    extra->reason = reason;
-}
-
-static __always_inline int refuse_with(const struct packet *p, struct decision *d,
-                                       const struct report_extra *extra)
-{
-    __u8 reason = extra->reason;
-
+    (void)none;
     d->action = ABI_REJECT;
     if (reason != ABI_REASON_POLICY) {
         d->rule = d->observed_rule = ABI_RULE_NONE;
         d->observed = ABI_NONE;
     }
-    count(reason_counter(reason));
-    report(p, d, extra);
+    count(reason_counter(reason, p->protocol));
+    report(p, d, peer_enforcer, reason);
     return DROP;
-}
-
-/* Drop for `reason`: count, report with what is known, never an allow. */
-static __always_inline int refuse(const struct packet *p, struct decision *d, __u32 peer_enforcer,
-                                  __u8 reason, __u64 destroy_cookie)
-{
-    struct report_extra extra;
-
-    extra_fill(&extra, peer_enforcer, reason);
-    extra.cookie = destroy_cookie;
-    return refuse_with(p, d, &extra);
 }
 
 /* Drop by policy, and have the packet's socket closed by user space. */
 static __always_inline int refuse_and_close(struct __sk_buff *skb, const struct packet *p,
                                             struct decision *d, __u32 peer_enforcer)
 {
-    struct bpf_sock *sk = skb->sk;
-    struct report_extra extra;
-
-    extra_fill(&extra, peer_enforcer, ABI_REASON_POLICY);
-    extra.cookie = bpf_get_socket_cookie(skb);
-    /* without it sock_diag does not find a socket that is bound to a device */
-    extra.ifindex = sk ? sk->bound_dev_if : 0;
-    return refuse_with(p, d, &extra);
+    close_ask(skb, p);
+    return refuse(p, d, peer_enforcer, ABI_REASON_POLICY, 0);
 }
 
 static __always_inline void report_accept(const struct packet *p, const struct decision *d,
                                           __u32 peer_enforcer, __u8 reason)
 {
-    struct report_extra extra;
-
-    extra_fill(&extra, peer_enforcer, reason);
-    report(p, d, &extra);
+    report(p, d, peer_enforcer, reason);
 }

@@ -12,7 +12,13 @@
 #include "report.h"
 #include "socket.h"
 
-#define TCP_STATE_CLOSE 7
+enum tcp_state {
+    TCP_STATE_FIN_WAIT2 = 5,
+    TCP_STATE_CLOSE = 7,
+    TCP_STATE_CLOSE_WAIT = 8,
+    TCP_STATE_LAST_ACK = 9,
+    TCP_STATE_CLOSING = 11,
+};
 
 /* The compiler must not join two loads into one with a computed offset: the verifier refuses that.
  */
@@ -294,6 +300,29 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
     return 0;
 }
 
+static __always_inline __u64 without(__u64 bytes, __u32 more)
+{
+    return bytes > more ? bytes - more : 0;
+}
+
+/*
+ * The kernel counts a FIN as a byte received, and SYN and FIN as bytes acknowledged. What there was
+ * of them shows in the state that ends. (In FIN-WAIT-2 the peer's FIN is taken for granted: without
+ * it the socket ended by a timeout or RST, and one byte is missing.)
+ */
+static __always_inline __u32 fin_received(__u32 state)
+{
+    return state == TCP_STATE_FIN_WAIT2 || state == TCP_STATE_CLOSE_WAIT ||
+           state == TCP_STATE_LAST_ACK || state == TCP_STATE_CLOSING;
+}
+
+static __always_inline __u32 fin_acknowledged(struct bpf_sock_ops *ctx, __u32 state)
+{
+    if (state == TCP_STATE_LAST_ACK || state == TCP_STATE_CLOSING)
+        return ctx->snd_una == ctx->snd_nxt;
+    return state == TCP_STATE_FIN_WAIT2;
+}
+
 /* Last words of a connection: how much it carried. */
 static __subprog int closed(struct bpf_sock_ops *ctx)
 {
@@ -308,8 +337,9 @@ static __subprog int closed(struct bpf_sock_ops *ctx)
     st = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!st || st->phase != ABI_PHASE_ACCEPTED || st->flags & ABI_SOCKET_NO_LOG)
         return 0;
-    in = ctx->bytes_received;
-    out = ctx->bytes_acked;
+    in = without(ctx->bytes_received, fin_received(ctx->args[0]));
+    out =
+        without(ctx->bytes_acked, fin_acknowledged(ctx, ctx->args[0]) + (st->direction == ABI_OUT));
     if (!(in | out))
         return 0;
     ctx_addresses(ctx, local, remote);
@@ -339,9 +369,10 @@ int bulkhead_sockops(struct bpf_sock_ops *ctx)
     struct bpf_sock *sk = ctx->sk;
     struct abi_socket *st;
 
-    ctx->reply = -1;
-    if (!c)
+    if (!c) {
+        ctx->reply = -1;
         return 1;
+    }
     switch (ctx->op) {
     case BPF_SOCK_OPS_TCP_LISTEN_CB:
         listening(ctx);
@@ -375,6 +406,8 @@ int bulkhead_sockops(struct bpf_sock_ops *ctx)
         else
             full_reserve(ctx, st);
         break;
+    default:
+        ctx->reply = -1; /* no opinion. It is where args[0] is: not before the others are asked */
     }
     return 1;
 }

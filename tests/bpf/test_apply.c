@@ -527,9 +527,6 @@ static void test_no_room(void **state)
         assert_int_equal(fixture_entries(&fixture, "peer_class"), ABI_POLICY_PEERS_MAX - room);
         assert_int_equal(fixture_entries(&fixture, "verdicts"), hashed);
         assert_int_equal(fixture_entries(&fixture, "verdict_ranges"), ranged);
-        fixture_enter(&fixture, FIXTURE_WEB);
-        assert_int_equal(udp_out(), 0);
-        fixture_enter(&fixture, FIXTURE_HOME);
         fill(fd, filled - room, filled, true);
     }
     fill(fd, 0, filled, false);

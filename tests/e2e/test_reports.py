@@ -8,7 +8,8 @@ import time
 import pytest
 
 from estate import policy, rule, ruleset, wait_for
-from support import (D, LAN, W, accepted_by, into, lan, out, pair, partners, rejected_by, tcp, udp)
+from support import (D, LAN, W, Change, accepted_by, into, lan, out, pair, partners, rejected_by,
+                     tcp, udp)
 
 FIELDS = {"timestamp", "source", "destination", "protocol", "action", "direction", "policyId",
           "policyNamespace", "policyName", "ruleName", "dropReason", "count", "bytesIn",
@@ -59,10 +60,11 @@ def test_first_at_once_then_counted(estate, port):
 def test_bytes_are_counted(estate, port):
     estate.apply(policy(pair(f"tcp/{port}")))
     assert tcp(estate, port, words=("--bulk", 300000), server_words=("--silent",)).ok
+    size = len("hello") + 300000
     for name in "ab":
-        wait_for(lambda n=name: sum(f["bytesIn"] for f in estate.enforcer(n).flows(port)) >= 300000
-                 and sum(f["bytesOut"] for f in estate.enforcer(n).flows(port)) >= 300000, 6, 0.2,
-                 f"bytes of both directions at {name}")
+        wait_for(lambda n=name: [sum(f[what] for f in estate.enforcer(n).flows(port))
+                                 for what in ("bytesIn", "bytesOut")] == [size, size], 6, 0.2,
+                 f"bytes of both directions at {name}, without SYN and FIN")
 
 
 def test_rule_without_log(estate, port):
@@ -230,3 +232,14 @@ for port in range(30000, 33000):
         pass
     s.close()
 """
+
+
+def test_datagrams_are_no_connections(estate, port):
+    """What is rejected is counted by its kind."""
+    estate.apply(policy())
+    change = Change(estate.enforcer("b"))
+    assert not udp(estate, port, source=("c", None)).ok
+    change.wait("datagram_rejected")
+    assert change["connections_rejected"] == 0
+    assert tcp(estate, port, source=("c", None)).error == "ETIMEDOUT"
+    change.wait("connections_rejected")

@@ -166,7 +166,8 @@ static const struct {
                                     "connect() calls that failed with EPERM at once"},
     [ABI_COUNTER_DATAGRAM_ACCEPTED] = {"datagram_accepted",
                                        "new flows without connection let through"},
-    [ABI_COUNTER_DATAGRAM_REJECTED] = {"datagram_rejected", "packets without connection rejected"},
+    [ABI_COUNTER_DATAGRAM_REJECTED] =
+        {"datagram_rejected", "packets without connection (UDP, ICMP, other) rejected by policy"},
     [ABI_COUNTER_IDENTITY_SYN_SENT] = {"identity_syn_sent", "SYNs sent with the identity option"},
     [ABI_COUNTER_IDENTITY_SYNACK_SENT] = {"identity_synack_sent", "SYN-ACKs sent with a proof"},
     [ABI_COUNTER_IDENTITY_SYNACK_VERIFIED] = {"identity_synack_verified",
