@@ -16,8 +16,10 @@ static __always_inline int bound(struct bpf_sock *ctx)
     if (!c)
         return PASS;
     st = bpf_sk_storage_get(&sockets, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (st && st->phase == ABI_PHASE_NEW)
+    if (st && st->phase == ABI_PHASE_NEW) {
         st->pu = pu_of_current(c); /* by the process; the first packet looks at the socket itself */
+        st->pu_generation = c->pu_generation;
+    }
     return PASS;
 }
 

@@ -21,7 +21,7 @@ static __always_inline void packet_from_ctx(struct packet *p, const __u32 *remot
  * state says so once it was asked; until then the handshake finds out.
  */
 static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32 *remote,
-                                          __u16 port, __u32 pu)
+                                          __u16 port, __u32 pu, __u32 pu_generation)
 {
     struct bpf_sock_tuple tuple;
     struct abi_socket *st;
@@ -41,7 +41,8 @@ static __subprog int listener_may_be_self(struct bpf_sock_addr *ctx, const __u32
     if (!sk)
         return 0;
     st = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    self = !st || st->pu == pu || st->pu == ABI_PU_UNKNOWN;
+    /* What was noted before units changed says nothing now. */
+    self = !st || st->pu == pu || st->pu == ABI_PU_UNKNOWN || st->pu_generation != pu_generation;
     bpf_sk_release(sk);
     return self;
 }
@@ -89,7 +90,7 @@ static __subprog int connect_judge(struct bpf_sock_addr *ctx, const __u32 *remot
         st->judged = d.generation;
         return PASS;
     }
-    if (target && listener_may_be_self(ctx, remote, port, st->pu)) {
+    if (target && listener_may_be_self(ctx, remote, port, st->pu, st->pu_generation)) {
         st->flags |= ABI_SOCKET_MAYBE_SELF;
         return PASS;
     }

@@ -266,7 +266,7 @@ static __subprog int established(struct bpf_sock_ops *ctx, struct abi_control *c
     st->generation = 0;
     st->judged = 0;
     st->phase = ABI_PHASE_UNVERIFIED;
-    st->flags = 0;
+    st->flags &= ABI_SOCKET_HOST_NETNS | ABI_SOCKET_INTERFACE;
     pd = pending_of(ctx);
     if (!pd)
         return 0;
