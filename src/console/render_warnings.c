@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "console/render_internal.h"
+
+/*
+ * What one write makes odd, said in the answer to the write. Looks at what is there now; nothing
+ * here decides anything. Bounded: the first SAMPLE_MAX of what is selected stand for the rest.
+ */
+
+#define SAMPLE_MAX 64
+#define TAG_TEXT_MAX 200
+#define WARNINGS_PER_WRITE_MAX 16
+
+struct inquiry {
+    struct render *render;
+    struct place *place;
+    const json_t *object;
+    bool propagate;
+    struct clauses subject;
+    render_warn_fn *warn;
+    void *context;
+    unsigned said;
+};
+
+static void say(struct inquiry *inquiry, const char *format, ...) _printf_(2, 3);
+static void say(struct inquiry *inquiry, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    if (inquiry->said++ >= WARNINGS_PER_WRITE_MAX)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    inquiry->warn(inquiry->context, text);
+}
+
+static bool subject_units(struct inquiry *inquiry)
+{
+    struct unit *unit, *next;
+
+    HASH_ITER(hh, inquiry->render->units, unit, next)
+    {
+        struct label **labels = NULL;
+        size_t n = 0;
+        bool hit;
+
+        if (!place_sees(unit->place, inquiry->place, inquiry->propagate))
+            continue;
+        if (labels_of(inquiry->render, &unit->tags, false, &labels, &n) < 0)
+            return true;
+        hit = clauses_match(&inquiry->subject, labels, n);
+        free(labels);
+        if (hit)
+            return true;
+    }
+    return false;
+}
+
+static size_t matched_identities(struct render *render, const struct clauses *clauses,
+                                 struct identity *ret[SAMPLE_MAX])
+{
+    struct identity *identity, *next;
+    size_t n = 0;
+
+    HASH_ITER(hh, render->identities, identity, next)
+    {
+        if (n < SAMPLE_MAX && identity->units > 0 &&
+            clauses_match(clauses, identity->labels, identity->n_labels))
+            ret[n++] = identity;
+    }
+    return n;
+}
+
+static bool matches_network(struct inquiry *inquiry, const struct clauses *clauses)
+{
+    for (const struct place *place = inquiry->place; place; place = place->parent) {
+        for (size_t i = 0; i < place->networks.n; i++) {
+            const struct network *network = place->networks.v[i];
+            _cleanup_tag_set_ struct tag_set tags = {0};
+            _cleanup_free_
+            struct label **labels = NULL;
+            size_t n = 0;
+
+            if ((place == inquiry->place || network->propagate) &&
+                network_tags(network, &tags) == 0 &&
+                labels_of(inquiry->render, &tags, false, &labels, &n) == 0 &&
+                clauses_match(clauses, labels, n))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool has_prefix(struct inquiry *inquiry, const char *tag)
+{
+    const char *const *prefix = render_tag_prefixes(inquiry->render, inquiry->place->name);
+
+    for (; *prefix; prefix++)
+        if (strncmp(tag, *prefix, strlen(*prefix)) == 0)
+            return true;
+    return false;
+}
+
+static void check_prefixes(struct inquiry *inquiry, const char *where,
+                           const struct clauses *clauses)
+{
+    for (size_t i = 0; i < clauses->n; i++) {
+        for (size_t j = 0; j < clauses->items[i].n; j++) {
+            const char *tag = clauses->items[i].labels[j]->text;
+
+            if (!has_prefix(inquiry, tag))
+                say(inquiry,
+                    "%s: tag '%.*s' has none of the tagPrefixes of %s, so no remote unit can be "
+                    "recognized by it",
+                    where, TAG_TEXT_MAX, tag, inquiry->place->name);
+        }
+    }
+}
+
+/* ---- The other side ----------------------------------------------------------------------------
+ */
+
+static bool rule_selects(struct render *render, const json_t *rule, struct identity *const *peers,
+                         size_t n)
+{
+    struct clauses clauses = {0};
+    const char *action = json_string_value(json_object_get(rule, "action"));
+    bool hit = false;
+
+    if (action && strcmp(action, "Allow") == 0 &&
+        clauses_read(render, json_object_get(rule, "object"), &clauses) == 0)
+        for (size_t i = 0; i < n && !hit; i++)
+            hit = clauses_match(&clauses, peers[i]->labels, peers[i]->n_labels);
+    clauses_clear(&clauses);
+    return hit;
+}
+
+/* Does anything that applies to the units of `identity` let one of `peers` in (or out)? */
+static bool lets(struct render *render, const struct identity *identity, const char *direction,
+                 struct identity *const *peers, size_t n)
+{
+    const struct enforcer *host = identity->hosts.n > 0 ? identity->hosts.items[0].target : NULL;
+
+    for (size_t i = 0; host && i < host->units.n; i++) {
+        const struct unit *unit = host->units.v[i];
+        _cleanup_free_
+        struct label **labels = NULL;
+        _cleanup_pointers_ struct pointers rulesets = {0};
+        size_t n_labels = 0;
+
+        if (unit->identity != identity ||
+            labels_of(render, &unit->tags, true, &labels, &n_labels) < 0 ||
+            rulesets_for(render, unit->place, labels, n_labels, &rulesets) < 0)
+            continue;
+        for (size_t j = 0; j < rulesets.n; j++) {
+            const json_t *rules =
+                json_object_get(((const struct ruleset *)rulesets.v[j])->body, direction);
+
+            for (size_t k = 0; k < json_array_size(rules); k++)
+                if (rule_selects(render, json_array_get(rules, k), peers, n))
+                    return true;
+        }
+        return false;
+    }
+    return true; /* nobody to ask */
+}
+
+static size_t subject_identities(struct inquiry *inquiry, struct identity *ret[SAMPLE_MAX])
+{
+    struct unit *unit, *next;
+    size_t n = 0;
+
+    HASH_ITER(hh, inquiry->render->units, unit, next)
+    {
+        struct label **labels = NULL;
+        size_t n_labels = 0;
+
+        if (n == SAMPLE_MAX)
+            break;
+        if (!unit->identity || !place_sees(unit->place, inquiry->place, inquiry->propagate) ||
+            labels_of(inquiry->render, &unit->tags, false, &labels, &n_labels) < 0)
+            continue;
+        if (clauses_match(&inquiry->subject, labels, n_labels))
+            ret[n++] = unit->identity;
+        free(labels);
+    }
+    return n;
+}
+
+static void check_other_side(struct inquiry *inquiry, const char *where, bool outgoing,
+                             struct identity *const *peers, size_t n)
+{
+    struct identity *own[SAMPLE_MAX];
+    size_t n_own = subject_identities(inquiry, own);
+
+    for (size_t i = 0; i < n && n_own > 0; i++) {
+        if (lets(inquiry->render, peers[i], outgoing ? "incomingRules" : "outgoingRules", own,
+                 n_own))
+            continue;
+        say(inquiry,
+            "%s: no rule of the other side (units of %s) %s the subject: both sides must allow a "
+            "connection between units",
+            where, peers[i]->namespace, outgoing ? "lets in" : "lets go out to");
+        return;
+    }
+}
+
+/* ---- A parent's Reject --------------------------------------------------------------------------
+ */
+
+/* Everything that `inner` can match, `outer` matches: each clause has all labels of one of outer's.
+ */
+static bool expression_covers(const struct clauses *outer, const struct clauses *inner)
+{
+    for (size_t i = 0; i < inner->n; i++)
+        if (!clauses_match(outer, inner->items[i].labels, inner->items[i].n))
+            return false;
+    return inner->n > 0;
+}
+
+static bool ports_cover(const json_t *outer, const json_t *inner)
+{
+    if (json_array_size(outer) == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(outer); i++) {
+        const char *text = json_string_value(json_array_get(outer, i));
+
+        if (text && strcasecmp(text, "any") == 0)
+            return true;
+    }
+    for (size_t i = 0; i < json_array_size(inner); i++) {
+        bool found = false;
+
+        for (size_t j = 0; j < json_array_size(outer) && !found; j++)
+            found = json_equal(json_array_get(inner, i), json_array_get(outer, j));
+        if (!found)
+            return false;
+    }
+    return json_array_size(inner) > 0;
+}
+
+static bool rejects_all(struct inquiry *inquiry, const struct ruleset *parent,
+                        const char *direction, const json_t *rule, const struct clauses *object)
+{
+    const json_t *rules = json_object_get(parent->body, direction);
+
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        const json_t *other = json_array_get(rules, i);
+        const char *action = json_string_value(json_object_get(other, "action"));
+        struct clauses clauses = {0};
+        bool covers;
+
+        if (!action || strcmp(action, "Reject") != 0 ||
+            json_is_true(json_object_get(other, "observationEnabled")) ||
+            clauses_read(inquiry->render, json_object_get(other, "object"), &clauses) < 0) {
+            clauses_clear(&clauses);
+            continue;
+        }
+        covers = expression_covers(&clauses, object) &&
+                 ports_cover(json_object_get(other, "protocolPorts"),
+                             json_object_get(rule, "protocolPorts"));
+        clauses_clear(&clauses);
+        if (covers)
+            return true;
+    }
+    return false;
+}
+
+static void check_parents(struct inquiry *inquiry, const char *where, const char *direction,
+                          const json_t *rule, const struct clauses *object)
+{
+    for (const struct place *place = inquiry->place->parent; place; place = place->parent) {
+        for (size_t i = 0; i < place->rulesets.n; i++) {
+            const struct ruleset *parent = place->rulesets.v[i];
+
+            if (!parent->propagate || parent->disabled || parent->fallback ||
+                !expression_covers(&parent->subject, &inquiry->subject) ||
+                !rejects_all(inquiry, parent, direction, rule, object))
+                continue;
+            say(inquiry, "%s: without effect, because ruleset '%.*s' of %s rejects the same", where,
+                TAG_TEXT_MAX, json_string_value(json_object_get(parent->body, "name")),
+                place->name);
+            return;
+        }
+    }
+}
+
+static int check_rule(struct inquiry *inquiry, const char *direction, size_t index,
+                      const json_t *rule)
+{
+    struct identity *peers[SAMPLE_MAX];
+    struct clauses object = {0};
+    const char *action = json_string_value(json_object_get(rule, "action"));
+    bool allow = !action || strcmp(action, "Allow") == 0;
+    char where[64];
+    size_t n;
+    int r = clauses_read(inquiry->render, json_object_get(rule, "object"), &object);
+
+    if (r < 0) {
+        clauses_clear(&object);
+        return r;
+    }
+    snprintf(where, sizeof(where), "%s[%zu]", direction, index);
+    n = matched_identities(inquiry->render, &object, peers);
+    if (n == 0 && !matches_network(inquiry, &object)) {
+        say(inquiry, "%s: the object selects no unit and no external network now", where);
+        check_prefixes(inquiry, where, &object);
+    }
+    if (n > 0 && allow)
+        check_other_side(inquiry, where, strcmp(direction, "outgoingRules") == 0, peers, n);
+    if (allow)
+        check_parents(inquiry, where, direction, rule, &object);
+    clauses_clear(&object);
+    return 0;
+}
+
+static int check_ruleset(struct inquiry *inquiry)
+{
+    static const char *const directions[] = {"incomingRules", "outgoingRules"};
+    int r = clauses_read(inquiry->render, json_object_get(inquiry->object, "subject"),
+                         &inquiry->subject);
+
+    if (r == 0 && !subject_units(inquiry))
+        say(inquiry, "subject: selects no processing unit now");
+    for (size_t d = 0; d < ARRAY_SIZE(directions) && r == 0; d++) {
+        const json_t *rules = json_object_get(inquiry->object, directions[d]);
+
+        for (size_t i = 0; i < json_array_size(rules) && r == 0; i++)
+            r = check_rule(inquiry, directions[d], i, json_array_get(rules, i));
+    }
+    clauses_clear(&inquiry->subject);
+    return r;
+}
+
+/* ---- External networks
+ * ---------------------------------------------------------------------------- */
+
+static const char *covered_address(const struct cidr_list *list, const struct enforcer *enforcer)
+{
+    for (size_t i = 0; i < json_array_size(enforcer->addresses); i++) {
+        const char *text = json_string_value(json_array_get(enforcer->addresses, i));
+        struct ip_prefix prefix;
+
+        if (text && ip_prefix_parse(text, &prefix) == 0 && cidr_list_has(list, &prefix.addr))
+            return text;
+    }
+    return NULL;
+}
+
+static int check_network(struct inquiry *inquiry)
+{
+    const json_t *entries = json_object_get(inquiry->object, "entries");
+    struct cidr_list list = {0};
+    struct enforcer *enforcer, *next;
+
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const char *text = json_string_value(json_array_get(entries, i)), *problem;
+
+        /* Names are not addresses: those are left out. */
+        if (text)
+            cidr_list_add(&list, text, &problem);
+    }
+    HASH_ITER(hh, inquiry->render->enforcers, enforcer, next)
+    {
+        const char *address = enforcer->units.n > 0 ? covered_address(&list, enforcer) : NULL;
+
+        if (!address)
+            continue;
+        say(inquiry,
+            "entries: hold %s, an address of known units; Allow rules do not let those in by "
+            "address%s, Reject rules do reject them",
+            address,
+            json_is_true(json_object_get(inquiry->object, "matchProcessingUnits"))
+                ? " but for matchProcessingUnits, which this network sets"
+                : "");
+        break;
+    }
+    cidr_list_clear(&list);
+    return 0;
+}
+
+int render_warnings(struct render *render, const char *kind, const char *namespace,
+                    const json_t *object, render_warn_fn *warn, void *context)
+{
+    struct inquiry inquiry = {
+        .render = render,
+        .object = object,
+        .propagate = json_is_true(json_object_get(object, "propagate")),
+        .warn = warn,
+        .context = context,
+    };
+    int r = place_get(render, namespace, &inquiry.place);
+
+    if (r < 0)
+        return r;
+    if (strcmp(kind, "networkrulesetpolicies") == 0)
+        return check_ruleset(&inquiry);
+    if (strcmp(kind, "externalnetworks") == 0)
+        return check_network(&inquiry);
+    return 0;
+}
