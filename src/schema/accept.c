@@ -25,6 +25,8 @@ static void report_unknown(struct merge *merge, const char *name)
     struct schema_path here = {.parent = merge->path, .key = name};
     const char *names[SCHEMA_ATTRIBUTES_MAX], *nearest;
 
+    if (schema_problems_full(merge->acceptance->problems))
+        return;
     for (size_t i = 0; i < merge->index->n; i++)
         names[i] = merge->index->attributes[i]->name;
     nearest = nearest_word(name, names, merge->index->n);
@@ -128,7 +130,7 @@ static bool merge_one(struct merge *merge, size_t i, json_t **ret)
     json_t *value;
 
     *ret = NULL;
-    if (given && json_is_null(given) && !(attribute->flags & SCHEMA_NOT_NULL)) {
+    if (json_is_null(given) && !(attribute->flags & SCHEMA_NOT_NULL)) {
         if (merge->partial && !fixed)
             return true;
         given = NULL;
@@ -170,7 +172,7 @@ static bool settle_one(struct merge *merge, size_t i, json_t **value)
     }
     if (!missing || ((attribute->flags & SCHEMA_TRANSIENT) && !merge->creating))
         return true;
-    if (*value && json_is_array(*value))
+    if (json_is_array(*value))
         schema_report(merge->acceptance->problems, &here,
                       "found an empty list, expected at least one value");
     else

@@ -60,6 +60,8 @@ void schema_report(struct schema_problems *problems, const struct schema_path *p
 /* Put the path in front of the attributes of all problems from the n-th on. */
 void schema_problems_prefix(struct schema_problems *problems, size_t n,
                             const struct schema_path *path);
+/* No room for one more, which is counted then: what it says need not be worked out. */
+bool schema_problems_full(struct schema_problems *problems);
 /* "a string 'abc'", "an integer '5'", "a list" */
 void schema_found(struct buf *text, const json_t *value);
 

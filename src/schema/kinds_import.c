@@ -28,9 +28,12 @@ static bool check_data(const json_t *value, struct schema_problems *problems)
     json_object_foreach((json_t *)value, plural, list)
     {
         const struct schema_kind *kind = schema_kind_by_plural(plural);
-        const char *nearest = kind ? NULL : meant(plural);
         struct schema_path here = {.key = plural};
+        const char *nearest;
 
+        if (!ok && schema_problems_full(problems))
+            break;
+        nearest = kind ? NULL : meant(plural);
         if (!kind || kind->hidden) {
             schema_report(problems, &here, "found unknown kind '%.80s'%s%s%s", plural,
                           nearest ? ", did you mean '" : ", expected the plural of a kind",

@@ -7,15 +7,21 @@
 
 #define KEY_SHOWN_MAX 64
 
+bool schema_problems_full(struct schema_problems *problems)
+{
+    bool full = problems->n == SCHEMA_PROBLEMS_MAX;
+
+    problems->n_dropped += full;
+    return full;
+}
+
 static void add_v(struct schema_problems *problems, struct buf *attribute, const char *format,
                   va_list args)
 {
     char *message = NULL, *where;
 
-    if (problems->n == SCHEMA_PROBLEMS_MAX) {
-        problems->n_dropped++;
+    if (schema_problems_full(problems))
         return;
-    }
     buf_puts(attribute, "");
     where = buf_steal(attribute);
     if (!where || vasprintf(&message, format, args) < 0) {
@@ -85,6 +91,8 @@ void schema_report(struct schema_problems *problems, const struct schema_path *p
     _cleanup_buf_ struct buf where = BUF_INIT(SCHEMA_PROBLEM_TEXT_MAX);
     va_list args;
 
+    if (schema_problems_full(problems))
+        return;
     schema_path_put(&where, path);
     va_start(args, format);
     add_v(problems, &where, format, args);

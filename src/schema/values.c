@@ -14,6 +14,8 @@ static json_t *refuse(struct schema_acceptance *acceptance, const struct schema_
 {
     _cleanup_buf_ struct buf found = BUF_INIT(SCHEMA_PROBLEM_TEXT_MAX);
 
+    if (schema_problems_full(acceptance->problems))
+        return NULL;
     schema_found(&found, value);
     schema_report(acceptance->problems, path, "found %s, expected %s",
                   found.data ? found.data : "something else", expected);

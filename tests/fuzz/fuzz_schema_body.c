@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libraries: bh_schema */
 /*
- * A request body, after a line with the name of the kind (none: every kind): accepted, completed,
- * and accepted again; put over itself; patched over nothing.
+ * A request body, after a line with the name of the kind: accepted, completed, and accepted again
+ * as PUT and PATCH over itself. A line that names no kind stands for one as well.
  */
 #include "base/error.h"
 #include "fuzz.h"
@@ -83,9 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                           JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     }
     kinds = schema_kinds(&n);
-    for (size_t i = 0; body && i < n; i++)
-        if (!kind || kinds[i] == kind)
-            check_kind(kinds[i], body);
+    if (body)
+        check_kind(kind ? kind : kinds[strlen(text) % n], body);
     json_decref(body);
     free(text);
     return 0;
