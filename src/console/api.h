@@ -27,7 +27,7 @@ struct api_call {
     struct console *console;
     struct http_exchange *exchange;
     const struct http_request *request;
-    struct caller *caller;
+    struct caller *caller; /* NULL: the Console itself (first start), or an open verb */
     const struct schema_kind *kind, *parent_kind;
     char id[SCHEMA_ID_LEN + 1]; /* "" for lists; of a creation, also while a hook runs and for
                                  * each object of an import: the ID that it will have */
@@ -39,6 +39,7 @@ struct api_call {
     size_t n_warnings;
     json_t *transient; /* attributes of the body that are taken once and never stored, or NULL */
     json_t *reply;     /* attributes that only this answer shows; hooks of writes may set it */
+    char *cookie;      /* Set-Cookie of the answer, or NULL; free()d with the call */
     void *hook_data;   /* free()d with the call */
 };
 const char *api_parameter(const struct api_call *call, const char *name); /* NULL when absent */
@@ -83,6 +84,8 @@ struct api_hooks {
     /* Those that need a caller, but no authorization: `handle` answers by what the caller may. */
     unsigned own_verbs;
 };
+int api_new(struct console *console, struct api **ret);
+void api_free(struct api **api);
 int api_register(struct console *console, const struct api_hooks *hooks);
 /* /parents/:id/children of a child kind that is stored: `handle` does everything. The parent exists
  * and the caller may do `verb` with the child kind in the parent's namespace. */

@@ -29,6 +29,10 @@ struct console {
     struct push *push;
     struct events *events;
     struct http_server *http;
+    uv_signal_t signals[3];
+    uv_timer_t timer;
+    int lock;
+    char *public_url; /* what goes into credentials; known once it listens */
     bool stopping;
 };
 
@@ -38,7 +42,42 @@ struct console_options {
     const char *listen;
     const char *certificate, *key; /* NULL: made by our own CA */
     const char *public_url;        /* what goes into credentials; NULL: from listen and host name */
+    const char *log;               /* "debug", "info", "warn", "error", with ",json" */
+    const char *file;              /* of backup and restore */
+    unsigned keep_days;            /* of compact */
 };
+
+enum console_command {
+    CONSOLE_SERVE,
+    CONSOLE_BACKUP,
+    CONSOLE_RESTORE,
+    CONSOLE_COMPACT,
+    CONSOLE_CHECK,
+    CONSOLE_VERSION,
+    CONSOLE_HELP
+};
+#define CONSOLE_LISTEN_DEFAULT "[::]:8443"
+#define CONSOLE_MESSAGE_MAX 512
+#define CONSOLE_KEEP_DAYS 30 /* changes, activities; idempotency keys one day */
+/* @return 0, or -EINVAL with `message`. *ret_topic: which help, for CONSOLE_HELP */
+int console_options_parse(int argc, char *const argv[], enum console_command *ret,
+                          enum console_command *ret_topic, struct console_options *ret_options,
+                          char message[CONSOLE_MESSAGE_MAX]);
+const char *console_help(enum console_command topic);
+
+/* Each returns an exit status. `database` is filled in. */
+int console_serve(const struct console_options *options);
+int console_backup(const struct console_options *options);
+int console_restore(const struct console_options *options);
+int console_compact(const struct console_options *options);
+int console_check(const struct console_options *options);
+
+/* What an empty database gets at the first start: the root namespace, an administrator. */
+int console_bootstrap(struct console *console);
+/* DIR/NAME; owned by the caller, NULL on ENOMEM. */
+char *console_path(const struct console_options *options, const char *name);
+/* "READY=1" and the like to the service manager, when there is one. */
+void console_notify(const char *state);
 
 /* The whole program: serve, backup, restore, compact, check. @return exit status 0, 1, 2 */
 int console_main(int argc, char **argv);

@@ -77,7 +77,7 @@ struct objects_query {
     const struct filter *filter; /* NULL: all */
     const char *const *order;    /* attribute names, "-" in front: descending; NULL: by ID */
     size_t offset, limit;        /* limit 0: all */
-    const char *after;           /* ID to go on after (cursor; then ordered by ID) */
+    const char *after;           /* ID to go on after; with `order`, -ESTALE when it is gone */
 };
 /* `visit` gets the objects of the page in order. @param ret_total all that match */
 int objects_list(const struct objects *objects, const struct objects_query *query,

@@ -407,14 +407,23 @@ static void visit_page(const struct objects_query *query, struct object_entry *c
             return;
 }
 
-static void visit_after(const struct search *search, const struct id_list *list,
-                        bool (*visit)(void *context, const struct object *object), void *context)
+/* @return -ESTALE when the object to go on after is not in an ordered list any more */
+static int visit_after(const struct search *search, const struct id_list *list,
+                       bool (*visit)(void *context, const struct object *object), void *context)
 {
     struct objects_query page = *search->query;
 
-    if (page.after)
+    if (page.after && page.order) {
+        while (page.offset < list->n &&
+               strcmp(list->items[page.offset]->public.id, page.after) != 0)
+            page.offset++;
+        if (page.offset++ == list->n)
+            return -ESTALE;
+    } else if (page.after) {
         page.offset += id_list_after(list, page.after);
+    }
     visit_page(&page, list->items, list->n, visit, context);
+    return 0;
 }
 
 int objects_list(const struct objects *objects, const struct objects_query *query,
@@ -437,7 +446,7 @@ int objects_list(const struct objects *objects, const struct objects_query *quer
 
         if (all) {
             *ret_total = all->n;
-            visit_after(&search, all, visit, context);
+            return visit_after(&search, all, visit, context);
         }
         return 0;
     }
@@ -452,7 +461,7 @@ int objects_list(const struct objects *objects, const struct objects_query *quer
     if (r == 0) {
         *ret_total = search.n;
         list = (struct id_list){.items = search.found, .n = search.n};
-        visit_after(&search, &list, visit, context);
+        r = visit_after(&search, &list, visit, context);
     }
     plan_clear(&search.plan);
     free(search.found);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/hooks.h"
+
+#include "console/push.h"
+
+int api_register_all(struct console *console)
+{
+    static int (*const all[])(struct console * console) = {
+        hooks_namespaces,
+        hooks_enforcers,
+        hooks_units,
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++)
+        r = all[i](console);
+    return r;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "console/api_internal.h"
+#include "console/hooks.h"
+
+/*
+ * Namespaces: created by their short name, stored by their full path. Each gets an enforcer profile
+ * and a mapping to it, both named "default", that count where nothing else is mapped. A namespace
+ * that is not empty is deleted only with ?recursive, together with all that is in it.
+ */
+
+#define DEFAULT_NAME "default"
+#define ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+static int refuse(struct api_error *error, int status, const char *title, const char *attribute,
+                  const char *format, const char *a, const char *b)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), format, a, b);
+    api_error_set(error, status, title, "%s", text);
+    snprintf(error->attribute, sizeof(error->attribute), "%s", attribute);
+    return -EINVAL;
+}
+
+static char *full_path(const char *parent, const char *name)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0 ? NULL : path;
+}
+
+/* The part below the parent; NULL when `name` is neither that nor the whole path. */
+static const char *short_name(const char *parent, const char *name)
+{
+    size_t len = strcmp(parent, "/") == 0 ? 0 : strlen(parent);
+
+    if (name[0] == '/') {
+        if (strncmp(name, parent, len) != 0 || name[len] != '/')
+            return NULL;
+        name += len + 1;
+    }
+    return *name && strspn(name, ALLOWED) == strlen(name) ? name : NULL;
+}
+
+/* ---- What comes with a namespace ------------------------------------------------------------- */
+
+static int add(struct change_set *set, const char *kind, const char *namespace, json_t *object)
+{
+    int r =
+        object ? change_set_create(set, schema_kind_find(kind), namespace, object, NULL) : -ENOMEM;
+
+    json_decref(object);
+    return r;
+}
+
+static int add_default_profile(struct change_set *set, const char *path)
+{
+    _cleanup_free_
+    char *own = NULL;
+    int r;
+
+    if (asprintf(&own, "$namespace=%s", path) < 0) {
+        own = NULL;
+        return -ENOMEM;
+    }
+    r = add(set, "enforcerprofile", path,
+            json_pack("{s:s, s:s}", "name", DEFAULT_NAME, "description",
+                      "Settings of Enforcers that no other mapping gives a profile"));
+    if (r == 0)
+        r = add(set, "enforcerprofilemappingpolicy", path,
+                json_pack("{s:s, s:b, s:[[s]], s:[[s, s, s]]}", "name", DEFAULT_NAME, "fallback", 1,
+                          "subject", "$identity=enforcer", "object", "$identity=enforcerprofile",
+                          "$name=" DEFAULT_NAME, own));
+    return r;
+}
+
+static int namespace_make(struct api_call *call, json_t *object, struct change_set *set,
+                          struct api_error *error)
+{
+    const char *given = json_string_value(json_object_get(object, "name"));
+    const char *name = given ? short_name(call->namespace, given) : NULL;
+    _cleanup_free_
+    char *path = name ? full_path(call->namespace, name) : NULL;
+    const char *problem;
+
+    if (!name)
+        return refuse(error, 422, "Validation error", "name",
+                      "found '%.200s', expected a name of letters, digits, '-' and '_' (the "
+                      "namespace that it goes into is X-Namespace, %.200s)",
+                      given ? given : "", call->namespace);
+    if (!path)
+        return -ENOMEM;
+    problem = namespace_problem(path);
+    if (problem)
+        return refuse(error, 422, "Validation error", "name", "found '%.200s', expected %s", path,
+                      problem);
+    if (json_object_set_new(object, "name", json_string(path)) < 0)
+        return -ENOMEM;
+    return add_default_profile(set, path);
+}
+
+/* ---- Deletion -------------------------------------------------------------------------------- */
+
+struct emptying {
+    struct api_call *call;
+    struct change_set *set;
+    struct api_error *error;
+    bool cascade, override;
+    int r;
+};
+
+static bool is_default(const struct object *object)
+{
+    return strcmp(object->name, DEFAULT_NAME) == 0 &&
+           (strcmp(object->kind->name, "enforcerprofile") == 0 ||
+            strcmp(object->kind->name, "enforcerprofilemappingpolicy") == 0);
+}
+
+static bool empty_one(void *context, const struct object *object)
+{
+    struct emptying *emptying = context;
+    struct api_call *call = emptying->call;
+
+    if (!emptying->cascade && !is_default(object)) {
+        emptying->r = refuse(emptying->error, 409, "Not empty", "",
+                             "the namespace is not empty (there is a %s '%.200s'); ?recursive=true "
+                             "deletes it with all that is in it",
+                             object->kind->name, object->name);
+        return false;
+    }
+    if (call->caller && !is_default(object) &&
+        !auth_allowed(call->console->auth, call->caller, AUTH_DELETE, object->kind,
+                      object->space->name, NULL)) {
+        emptying->r = refuse(emptying->error, 403, "Forbidden", "",
+                             "you may not delete %s '%.200s' that is in it", object->kind->name,
+                             object->name);
+        return false;
+    }
+    if (strcmp(object->kind->name, "namespace") != 0) {
+        emptying->r =
+            api_prepare_delete(call, object, emptying->override, emptying->set, emptying->error);
+        return emptying->r == 0;
+    }
+    if (object_flag(object, "protected") && !emptying->override)
+        emptying->r = refuse(emptying->error, 403, "Protected", "protected",
+                             "namespace %.200s is protected; ?override=true does it "
+                             "nevertheless%s",
+                             object->name, "");
+    else
+        emptying->r = change_set_delete(emptying->set, object);
+    return emptying->r == 0;
+}
+
+static int empty_space(struct emptying *emptying, const struct space *space)
+{
+    const struct objects *objects = emptying->call->console->objects;
+    size_t n;
+    const struct schema_kind *const *kinds = schema_kinds(&n);
+    uint64_t total;
+
+    for (size_t i = 0; emptying->r == 0 && i < n; i++) {
+        const struct objects_query query = {
+            .kind = kinds[i], .space = space, .recursive = true, .archived = true};
+        int r;
+
+        if (!kinds[i]->stored)
+            continue;
+        r = objects_list(objects, &query, empty_one, emptying, &total);
+        if (r < 0)
+            return r;
+    }
+    return emptying->r;
+}
+
+static int namespace_remove(struct api_call *call, const struct object *before,
+                            struct change_set *set, struct api_error *error)
+{
+    const struct space *space = objects_space(call->console->objects, before->name);
+    const struct api_query *query = &api_private(call)->query;
+    struct emptying emptying = {
+        .call = call,
+        .set = set,
+        .error = error,
+        .cascade = query->recursive,
+        .override = query->override,
+    };
+
+    if (strcmp(before->name, "/") == 0)
+        return refuse(error, 403, "Forbidden", "", "the root namespace cannot be deleted%s%s", "",
+                      "");
+    return space ? empty_space(&emptying, space) : 0;
+}
+
+int hooks_namespaces(struct console *console)
+{
+    const struct api_hooks hooks = {
+        .kind = "namespace",
+        .create = namespace_make,
+        .remove = namespace_remove,
+    };
+
+    return api_register(console, &hooks);
+}
