@@ -262,7 +262,7 @@ static void settle(struct search *search)
 {
     size_t n = 0;
 
-    if (!search->sorted)
+    if (!search->sorted && search->n > 0)
         qsort(search->found, search->n, sizeof(*search->found), object_entry_compare);
     for (size_t i = 0; i < search->n; i++)
         if (n == 0 || search->found[n - 1] != search->found[i])
