@@ -194,7 +194,8 @@ static int check_ca(struct console *console)
 static int open_trust(struct console *console, const struct hosts *hosts)
 {
     _cleanup_buf_ struct buf problem = BUF_INIT(PROBLEM_BYTES_MAX);
-    int r = trust_open(console->options->data, hosts->list, &problem, &console->trust);
+    const char *const *names = console->options->certificate ? NULL : hosts->list;
+    int r = trust_open(console->options->data, names, &problem, &console->trust);
 
     return r < 0 ? fail_problem(&problem, r) : 0;
 }
@@ -319,11 +320,29 @@ static void compacted(void *context)
 {
 }
 
+static void renew_certificate(struct console *console)
+{
+    const struct trust *trust = console->trust;
+    _cleanup_buf_ struct buf problem = BUF_INIT(PROBLEM_BYTES_MAX);
+    bool is_new = false;
+    int r = trust_server_renew(console->trust, console_now_ms(), &is_new);
+
+    if (r == 0 && is_new)
+        r = http_server_certificate_set(console->http, trust_server_certificate_file(trust),
+                                        trust_server_key_file(trust), &problem);
+    if (r < 0)
+        log_event(LOG_LEVEL_ERROR, "certificate.renewal", LOG_F("error", "%s", error_text(r)),
+                  LOG_F("problem", "%s", problem.data ? problem.data : ""));
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct console *console = timer->data;
+    int r = auth_rotate(console->auth);
 
-    auth_rotate(console->auth);
+    if (r < 0)
+        log_event(LOG_LEVEL_ERROR, "signing_key.rotation", LOG_F("error", "%s", error_text(r)));
+    renew_certificate(console);
     commit_read(console->commit, compact, compacted, NULL);
 }
 
