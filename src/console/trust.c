@@ -165,6 +165,7 @@ static int ca_load(struct trust *trust, struct buf *problem)
 {
     _cleanup_free_
     char *pem = NULL;
+    const ASN1_INTEGER *serial;
     uint8_t digest[32];
     int r;
 
@@ -179,6 +180,9 @@ static int ca_load(struct trust *trust, struct buf *problem)
         return r;
     for (size_t i = 0; i < sizeof(digest); i++)
         snprintf(trust->ca_fingerprint + 2 * i, 3, "%02x", digest[i]);
+    serial = X509_get0_serialNumber(trust->ca);
+    for (int i = 0; i < MIN(ASN1_STRING_length(serial), 20); i++)
+        snprintf(trust->ca_serial + 2 * i, 3, "%02x", ASN1_STRING_get0_data(serial)[i]);
     snprintf(trust->issuer, sizeof(trust->issuer), "bulkhead:%.32s", trust->ca_fingerprint);
     return 0;
 }
@@ -586,6 +590,11 @@ const char *trust_ca_pem(const struct trust *trust)
 const char *trust_ca_fingerprint(const struct trust *trust)
 {
     return trust->ca_fingerprint;
+}
+
+const char *trust_ca_serial(const struct trust *trust)
+{
+    return trust->ca_serial;
 }
 
 const char *trust_server_certificate_file(const struct trust *trust)

@@ -49,6 +49,8 @@ void trust_free(struct trust **trust);
 const char *trust_ca_pem(const struct trust *trust);
 /* Hexadecimal SHA-256 of the CA certificate. */
 const char *trust_ca_fingerprint(const struct trust *trust);
+/* Its serial number in hexadecimal. */
+const char *trust_ca_serial(const struct trust *trust);
 
 /* Paths of server.crt and server.key. */
 const char *trust_server_certificate_file(const struct trust *trust);

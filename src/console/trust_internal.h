@@ -46,7 +46,7 @@ struct trust {
     EVP_PKEY *ca_key;
     X509 *ca;
     char *ca_pem;
-    char ca_fingerprint[2 * 32 + 1];
+    char ca_fingerprint[2 * 32 + 1], ca_serial[2 * 20 + 1];
     char issuer[64];
     char **hosts; /* of the server certificate; NULL: not ours to make */
     struct signer *signers[TRUST_SIGNERS_MAX];

@@ -174,6 +174,43 @@ static const struct schema_kind kind_authz = {
     .index = SCHEMA_INDEX,
 };
 
+static const struct schema_attribute apicheck_attributes[] = {
+    {.name = "namespace",
+     .type = SCHEMA_STRING,
+     .flags = REQUIRED,
+     .max_chars = 1024,
+     .check = schema_check_namespace,
+     .help = "Where the caller wants to act."},
+    {.name = "operation",
+     .type = SCHEMA_ENUM,
+     .flags = REQUIRED,
+     .choices =
+         SCHEMA_WORDS("Create", "Delete", "Info", "Patch", "Retrieve", "RetrieveMany", "Update"),
+     .help = "What it wants to do."},
+    {.name = "targetIdentities",
+     .type = SCHEMA_STRINGS,
+     .flags = REQUIRED,
+     .max_items = 256,
+     .check = schema_check_identity,
+     .help = "With which kinds."},
+    {.name = "authorized",
+     .type = SCHEMA_FREE,
+     .flags = ANSWER,
+     .fallback = "{}",
+     .help = "Kind to whether it may."},
+};
+
+static const struct schema_kind kind_apicheck = {
+    .name = "apicheck",
+    .plural = "apichecks",
+    .entity = "APICheck",
+    .help = "May the caller do this with these kinds?",
+    .verbs = SCHEMA_CREATE,
+    SCHEMA_ATTRIBUTES(apicheck_attributes),
+    .columns = SCHEMA_WORDS("namespace", "operation", "authorized"),
+    .index = SCHEMA_INDEX,
+};
+
 static const struct schema_attribute certificate_attributes[] = {
     {.name = "CSR",
      .type = SCHEMA_STRING,
@@ -246,5 +283,6 @@ static const struct schema_kind kind_trustedca = {
 };
 
 const struct schema_kind *const schema_kinds_tokens[] = {
-    &kind_issue, &kind_authn, &kind_authz, &kind_datapathcertificate, &kind_trustedca, NULL,
+    &kind_issue,     &kind_authn, &kind_authz, &kind_apicheck, &kind_datapathcertificate,
+    &kind_trustedca, NULL,
 };
