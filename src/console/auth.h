@@ -82,6 +82,8 @@ int64_t auth_quota_left(struct auth *auth, const struct caller *caller);
  * "kind,verb") in that namespace? *ret_missing: the first one that he has not. */
 bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
                     const char *namespace, const char **ret_missing);
+/* Are these permissions within those that the caller's token is restricted to? */
+bool auth_permissions_within(const json_t *permissions, const struct caller *caller);
 /* Whoever can act as somebody has all that this one has: is each policy that these claims match
  * (even one that is not in force now) within what the caller may? */
 bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims);
@@ -98,3 +100,6 @@ int auth_caller_new(const json_t *claims, const json_t *restrictions, const char
 int auth_mark(const char *secret, char ret[AUTH_MARK_LEN + 1]);
 /* Namespaces in which the caller may do anything at all; JSON list of names. */
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller);
+
+/* Hooks of everything that has to do with credentials; for api_register_all(). */
+int hooks_auth(struct console *console);

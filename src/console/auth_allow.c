@@ -217,6 +217,19 @@ bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t
     return true;
 }
 
+bool auth_permissions_within(const json_t *permissions, const struct caller *caller)
+{
+    struct auth_mask wanted = {0};
+
+    for (size_t i = 0; i < json_array_size(permissions); i++) {
+        const char *text = json_string_value(json_array_get(permissions, i));
+
+        if (text)
+            auth_mask_add(&wanted, text);
+    }
+    return !caller->restricted_mask || auth_mask_within(&wanted, caller->restricted_mask);
+}
+
 bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims)
 {
     struct auth_policy *policy, *next;

@@ -7,6 +7,7 @@ int api_register_all(struct console *console)
 {
     static int (*const all[])(struct console * console) = {
         hooks_namespaces,
+        hooks_auth,
         hooks_enforcers,
         hooks_units,
     };

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/hooks_auth.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "console/password.h"
+#include "console/realm.h"
+#include "console/totp.h"
+
+/*
+ * Local accounts. Their names are unique in the whole installation and policies trust them, so they
+ * live in the root namespace only: otherwise whoever may make accounts somewhere could take a name
+ * that means something elsewhere.
+ */
+
+#define ISSUER "Bulkhead"
+
+static int refuse(struct api_error *error, int status, const char *title, const char *attribute,
+                  const char *text)
+{
+    api_error_set(error, status, title, "%s", text);
+    snprintf(error->attribute, sizeof(error->attribute), "%s", attribute);
+    return -EINVAL;
+}
+
+/* Whoever sets a password could log in with it. */
+static int check_caller(struct api_call *call, const json_t *object, struct api_error *error)
+{
+    const char *name = json_string_value(json_object_get(object, "name"));
+    const char *email = json_string_value(json_object_get(object, "email"));
+    _cleanup_tag_set_ struct tag_set claims = {0};
+
+    if (!call->caller)
+        return 0;
+    if (tag_set_addf(&claims, "@auth:realm=vince") < 0 ||
+        tag_set_addf(&claims, "@auth:account=%s", name ? name : "") == -ENOMEM ||
+        tag_set_addf(&claims, "@auth:subject=%s", name ? name : "") == -ENOMEM ||
+        tag_set_addf(&claims, "@auth:email=%s", email ? email : "") == -ENOMEM ||
+        tag_set_addf(&claims, "@auth:id=%s", call->id) == -ENOMEM ||
+        tag_set_addf(&claims, "@auth:organization=/") < 0)
+        return -ENOMEM;
+    if (auth_covers(call->console->auth, call->caller, &claims))
+        return 0;
+    return refuse(error, 403, "Forbidden", "ID",
+                  "the account may do things by API authorization policies that you may not: "
+                  "whoever changes it could use it");
+}
+
+static int set_password(struct api_call *call, json_t *object, struct api_error *error)
+{
+    const char *password = json_string_value(json_object_get(call->transient, "password"));
+    const char *name = json_string_value(json_object_get(object, "name"));
+    _cleanup_free_
+    char *encoded = NULL;
+    const char *problem;
+    int r;
+
+    if (!password || !*password)
+        return 0;
+    problem = password_problem(password, name ? name : "");
+    if (problem)
+        return refuse(error, 422, "Validation error", "password", problem);
+    r = password_hash(password, &encoded);
+    OPENSSL_cleanse((char *)(uintptr_t)password, strlen(password));
+    if (r < 0)
+        return r;
+    if (name)
+        realm_vince_forgive(name);
+    return json_object_set_new(object, "passwordHash", json_string(encoded)) < 0 ? -ENOMEM : 0;
+}
+
+/* Switched on: a new secret, shown this once. Switched off: it is forgotten. */
+static int set_otp(struct api_call *call, bool was_enabled, json_t *object)
+{
+    const char *name = json_string_value(json_object_get(object, "name"));
+    bool enabled = json_is_true(json_object_get(object, "OTPEnabled"));
+    _cleanup_free_
+    char *secret = NULL, *uri = NULL;
+    int r;
+
+    if (!enabled)
+        json_object_del(object, "OTPSecret");
+    if (!enabled || was_enabled)
+        return 0;
+    r = totp_secret_new(&secret);
+    if (r < 0)
+        return r;
+    uri = totp_uri(secret, ISSUER, name ? name : "");
+    json_decref(call->reply);
+    call->reply = uri ? json_pack("{s:s}", "OTPURI", uri) : NULL;
+    if (!call->reply || json_object_set_new(object, "OTPSecret", json_string(secret)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static int account_create(struct api_call *call, json_t *object, struct change_set *set,
+                          struct api_error *error)
+{
+    int r;
+
+    if (strcmp(call->namespace, "/") != 0)
+        return refuse(error, 422, "Validation error", "namespace",
+                      "accounts live in the root namespace: send X-Namespace: /");
+    r = check_caller(call, object, error);
+    if (r == 0)
+        r = set_password(call, object, error);
+    if (r == 0)
+        r = set_otp(call, false, object);
+    if (r == 0 && !json_object_get(object, "passwordHash"))
+        api_warn(call, "nobody can log in before the account has a password");
+    return r;
+}
+
+static int account_update(struct api_call *call, const struct object *before, json_t *object,
+                          struct change_set *set, struct api_error *error)
+{
+    int r;
+
+    memcpy(call->id, before->id, sizeof(call->id)); /* an import updates without a route */
+    r = check_caller(call, object, error);
+    if (r == 0)
+        r = set_password(call, object, error);
+    return r < 0 ? r : set_otp(call, object_flag(before, "OTPEnabled"), object);
+}
+
+static void put_time(json_t *complete, const char *name, int64_t ms)
+{
+    char text[SCHEMA_TIME_LEN + 1];
+
+    if (ms > 0 && schema_time_format(ms, text))
+        json_object_set_new(complete, name, json_string(text));
+}
+
+/* Of this Console, since it started. */
+static void account_show(struct console *console, const struct object *object, json_t *complete)
+{
+    int64_t locked_ms, login_ms;
+    unsigned failures;
+
+    realm_vince_state(object->name, console_now_ms(), &failures, &locked_ms, &login_ms);
+    if (failures)
+        json_object_set_new(complete, "failedLogins", json_integer(failures));
+    put_time(complete, "lockedUntil", locked_ms);
+    put_time(complete, "lastLogin", login_ms);
+}
+
+static const struct api_hooks account_hooks = {
+    .kind = "account",
+    .create = account_create,
+    .update = account_update,
+    .show = account_show,
+};
+
+int hooks_accounts(struct console *console)
+{
+    return api_register(console, &account_hooks);
+}

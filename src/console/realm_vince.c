@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/realm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <uthash.h>
+
+#include "console/auth.h"
+#include "console/password.h"
+#include "console/totp.h"
+
+/*
+ * Realm Vince: local accounts. Passwords are checked in libuv's threads, a few at a time. An
+ * account that is not there is treated as one that is, in answers, in time and in lock-outs, so
+ * that nobody learns which ones there are.
+ */
+
+#define FAILURES_MAX 5
+#define LOCK_MS (5 * 60 * 1000)
+#define CHECKS_MAX 64 /* under way at once */
+#define STATES_MAX 65536
+#define NAME_BYTES_MAX 256
+
+#define WRONG                                                                                      \
+    "the account, the password or the one-time password (vinceOTP, where the account has one) is " \
+    "wrong"
+
+/* What is remembered of a name, whether there is such an account or not. */
+struct state {
+    UT_hash_handle hh; /* by name; the one that was asked for longest ago first */
+    char name[NAME_BYTES_MAX];
+    unsigned failures;
+    int64_t first_failure_ms, locked_until_ms, last_login_ms;
+    int64_t last_step; /* of the one-time password that was accepted last */
+};
+
+struct check {
+    uv_work_t work;
+    struct realm_attempt *attempt;
+    char *name, *password, *otp, *encoded; /* encoded NULL: no such account */
+    bool good;
+};
+
+static struct state *states;
+static unsigned n_checks;
+
+/* ---- What is remembered --------------------------------------------------------------------- */
+
+static struct state *state_find(const char *name)
+{
+    struct state *state;
+
+    HASH_FIND_STR(states, name, state);
+    return state;
+}
+
+static struct state *state_make(const char *name)
+{
+    struct state *state = state_find(name);
+
+    if (state) {
+        HASH_DEL(states, state);
+    } else {
+        if (HASH_COUNT(states) >= STATES_MAX) {
+            struct state *oldest = states;
+
+            HASH_DEL(states, oldest);
+            free(oldest);
+        }
+        state = calloc(1, sizeof(*state));
+        if (!state)
+            return NULL;
+        snprintf(state->name, sizeof(state->name), "%s", name);
+        state->last_step = -1;
+    }
+    HASH_ADD_STR(states, name, state);
+    return state;
+}
+
+/* Counted when it begins, taken back when it was right: otherwise as many as can be under way at
+ * once would be tried before the first one counts. */
+static void count_attempt(const char *name, int64_t now_ms)
+{
+    struct state *state = state_make(name);
+
+    if (!state)
+        return;
+    if (now_ms - state->first_failure_ms >= LOCK_MS) {
+        state->failures = 0;
+        state->first_failure_ms = now_ms;
+    }
+    if (++state->failures >= FAILURES_MAX)
+        state->locked_until_ms = now_ms + LOCK_MS;
+}
+
+void realm_vince_state(const char *account, int64_t now_ms, unsigned *ret_failures,
+                       int64_t *ret_locked_until_ms, int64_t *ret_last_login_ms)
+{
+    const struct state *state = state_find(account);
+    bool locked = state && state->locked_until_ms > now_ms;
+
+    *ret_failures = state ? state->failures : 0;
+    *ret_locked_until_ms = locked ? state->locked_until_ms : 0;
+    *ret_last_login_ms = state ? state->last_login_ms : 0;
+}
+
+void realm_vince_forgive(const char *account)
+{
+    struct state *state = state_find(account);
+
+    if (state) {
+        state->failures = 0;
+        state->locked_until_ms = 0;
+    }
+}
+
+/* ---- After the password --------------------------------------------------------------------- */
+
+static void check_free(struct check *check)
+{
+    char **secrets[] = {&check->password, &check->otp, &check->encoded};
+
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
+        if (*secrets[i])
+            OPENSSL_cleanse(*secrets[i], strlen(*secrets[i]));
+        free(*secrets[i]);
+    }
+    free(check->name);
+    free(check);
+}
+
+static const struct object *account_find(const struct realm_attempt *attempt, const char *name)
+{
+    const struct schema_kind *kind = schema_kind_find("account");
+    _cleanup_free_
+    char *key = objects_unique_key(kind, "/", name);
+
+    return key ? objects_find_unique(realm_call(attempt)->console->objects, kind, key) : NULL;
+}
+
+static bool is_active(const json_t *body)
+{
+    const char *status = json_string_value(json_object_get(body, "status"));
+
+    return !status || strcmp(status, "Active") == 0;
+}
+
+/* Right, or not asked for? A right one counts only once. */
+static bool otp_good(const struct check *check, const json_t *body, int64_t now_ms)
+{
+    const char *secret = json_string_value(json_object_get(body, "OTPSecret"));
+    struct state *state;
+    int64_t step;
+
+    if (!json_is_true(json_object_get(body, "OTPEnabled")))
+        return true;
+    state = state_make(check->name);
+    if (!state || !secret || !check->otp ||
+        totp_check(secret, check->otp, now_ms, state->last_step, &step) < 0)
+        return false;
+    state->last_step = step;
+    return true;
+}
+
+/* It may have been changed while the thread was at work: then what was checked is not it. */
+static bool still_the_same(const struct check *check, const json_t *body)
+{
+    const char *hash = json_string_value(json_object_get(body, "passwordHash"));
+
+    return hash && check->encoded && strcmp(hash, check->encoded) == 0;
+}
+
+static void accept_account(struct check *check, const struct object *object, const json_t *body,
+                           int64_t now_ms)
+{
+    const char *email = json_string_value(json_object_get(body, "email"));
+    struct state *state = state_make(check->name);
+    char mark[AUTH_MARK_LEN + 1];
+    struct realm_identity identity = {
+        .realm = "vince",
+        .subject = strdup(object->name),
+        .data =
+            json_pack("{s:s, s:s, s:s, s:s}", "account", object->name, "email", email ? email : "",
+                      "id", object->id, "organization", object->space->name),
+    };
+
+    if (auth_mark(check->encoded, mark) == 0)
+        identity.origin =
+            json_pack("{s:s, s:s, s:s}", "kind", "account", "id", object->id, "mark", mark);
+    if (state) {
+        state->failures = 0;
+        state->locked_until_ms = 0;
+        state->last_login_ms = now_ms;
+    }
+    if (!identity.origin) { /* would outlive the password */
+        realm_identity_clear(&identity);
+        realm_refuse(check->attempt, 500, "out of memory");
+        return;
+    }
+    realm_accept(check->attempt, &identity);
+}
+
+static void checked(uv_work_t *work, int status)
+{
+    struct check *check = work->data;
+    int64_t now_ms = console_now_ms();
+    const struct object *object;
+    json_t *body;
+
+    n_checks--;
+    if (!realm_call(check->attempt)->console->api) {
+        realm_drop(check->attempt);
+        check_free(check);
+        return;
+    }
+    object = account_find(check->attempt, check->name);
+    body = object ? object_parse(object) : NULL;
+    if (status == 0 && check->good && body && is_active(body) && still_the_same(check, body) &&
+        otp_good(check, body, now_ms)) {
+        accept_account(check, object, body, now_ms);
+    } else {
+        realm_refuse(check->attempt, 401, WRONG);
+    }
+    json_decref(body);
+    check_free(check);
+}
+
+/* In a thread: nothing but its own copies. */
+static void work_on(uv_work_t *work)
+{
+    struct check *check = work->data;
+
+    check->good = password_verify(check->encoded, check->password);
+}
+
+/* ---- Before it ------------------------------------------------------------------------------ */
+
+static bool copy(const char *text, char **ret)
+{
+    *ret = text ? strdup(text) : NULL;
+    return !text || *ret;
+}
+
+static int check_start(struct realm_attempt *attempt, const char *name, const char *password)
+{
+    const struct object *object = account_find(attempt, name);
+    struct check *check = calloc(1, sizeof(*check));
+
+    if (!check)
+        return -ENOMEM;
+    check->attempt = attempt;
+    check->work.data = check;
+    if (object)
+        check->encoded = object_text(object, "passwordHash");
+    if (!copy(name, &check->name) || !copy(password, &check->password) ||
+        !copy(realm_metadata(attempt, "vinceOTP"), &check->otp) ||
+        uv_queue_work(&realm_call(attempt)->console->loop, &check->work, work_on, checked) < 0) {
+        check_free(check);
+        return -ENOMEM;
+    }
+    n_checks++;
+    count_attempt(name, console_now_ms());
+    return 0;
+}
+
+static void identify(struct realm_attempt *attempt)
+{
+    const char *name = realm_metadata(attempt, "vinceAccount");
+    const char *password = realm_metadata(attempt, "vincePassword");
+    const struct state *state;
+    int64_t now_ms = console_now_ms();
+
+    if (!name || !*name || !password || strlen(name) >= NAME_BYTES_MAX) {
+        realm_refuse(attempt, 422, "metadata: expected vinceAccount and vincePassword");
+        return;
+    }
+    state = state_find(name);
+    if (state && state->locked_until_ms > now_ms) {
+        realm_refuse(attempt, 401, "too many wrong passwords: try again in %lld seconds",
+                     (long long)((state->locked_until_ms - now_ms + 999) / 1000));
+        return;
+    }
+    if (n_checks >= CHECKS_MAX)
+        realm_refuse(attempt, 503, "too many passwords are being checked: try again");
+    else if (check_start(attempt, name, password) < 0)
+        realm_refuse(attempt, 503, "out of memory");
+}
+
+const struct realm realm_vince = {.name = "Vince", .identify = identify};
