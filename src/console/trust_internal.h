@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Shared by trust.c, trust_pki.c and trust_token.c, by nobody else. */
+/* Shared by the files trust*.c, by nobody else. */
 
 #include "console/trust.h"
 
@@ -53,6 +53,20 @@ struct trust {
     size_t n_signers;
     const struct signer *present; /* of `signers`: the one that signs */
 };
+
+/* ---- trust.c: files -------------------------------------------------------------------------- */
+
+/* @return 0, -ENOENT (nothing said), or another error with `problem` */
+int trust_file_read(const struct trust *trust, const char *name, bool is_secret,
+                    struct buf *problem, char **ret);
+int trust_file_write(const struct trust *trust, const char *name, const char *text,
+                     struct buf *problem);
+
+/* ---- trust_signers.c ------------------------------------------------------------------------ */
+
+/* Read the files, make a key when none signs or the one that does is due. */
+int trust_signers_load(struct trust *trust, int64_t now_ms, struct buf *problem);
+void trust_signers_free(struct trust *trust);
 
 /* ---- trust_pki.c: keys and certificates, no files ------------------------------------------- */
 
