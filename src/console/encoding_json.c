@@ -128,12 +128,16 @@ static void append_integer(json_int_t number, struct buf *buf)
     buf_append(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-/* Read back it is a real again, not an integer. */
+/* The shortest form that is the same number when read back, and a real again, not an integer. */
 static void append_real(double number, struct buf *buf)
 {
     char text[40];
 
-    snprintf(text, sizeof(text), "%.17g", number);
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
     buf_puts(buf, text);
     if (!strpbrk(text, ".eE"))
         buf_puts(buf, ".0");
