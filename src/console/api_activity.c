@@ -49,6 +49,14 @@ static void put_diff(const struct schema_kind *kind, const json_t *before, const
         put_line(diff, '+', name, value);
 }
 
+char *api_diff(const struct schema_kind *kind, const json_t *before, const json_t *after)
+{
+    _cleanup_buf_ struct buf diff = BUF_INIT(DIFF_BYTES_MAX);
+
+    put_diff(kind, before, after, &diff);
+    return diff.data && !diff.error ? strdup(diff.data) : strdup("");
+}
+
 static void diff_of(const struct api_call *call, const struct store_op *op, struct buf *diff)
 {
     const struct schema_kind *kind = schema_kind_find(op->object.kind);

@@ -9,7 +9,7 @@
 #define API_HOOKS_MAX 128
 #define API_SUB_ROUTES_MAX 64
 #define API_ANSWER_BYTES_MAX (512u << 20)
-#define API_PAGE_DEFAULT 0 /* all */
+
 #define API_IDEMPOTENCY_KEY_MAX 255
 
 /* ---- Routes (pure) ------------------------------------------------------------------------ */
@@ -107,6 +107,9 @@ int api_stamp_metadata(struct console *console, const char *namespace,
                        const struct schema_kind *kind, json_t *sparse);
 /* What was changed by whom, for /activities; added to the set. */
 int api_log_changes(struct api_call *call, struct change_set *set);
+
+/* "- name: old" and "+ name: new" for each attribute that differs; owned by the caller. */
+char *api_diff(const struct schema_kind *kind, const json_t *before, const json_t *after);
 
 /* Body of a request as JSON: 400, 413, 415 in `error`. */
 int api_body_parse(const struct http_request *request, struct api_error *error, json_t **ret);

@@ -17,7 +17,9 @@ static const struct extra_key {
     const char *key;
 } extra_keys[] = {
     {"import", AUTH_CREATE, "dryRun"},
-    {"importreference", AUTH_CREATE, "dryRun"},
+    {"import", AUTH_CREATE, "override"},
+    {"importreference", AUTH_CREATE, "override"},
+    {"export", AUTH_CREATE, "recursive"},
     {"namespace", AUTH_DELETE, "recursive"},
 };
 

@@ -256,6 +256,22 @@ int change_set_delete(struct change_set *set, const struct object *object)
     return add(set, &op, NULL, NULL);
 }
 
+int change_set_replace(struct change_set *set, const char *id, const json_t *sparse)
+{
+    struct store_op *op = (struct store_op *)change_set_find(set, id);
+    char *body;
+
+    if (!op || op->type != STORE_CREATE)
+        return -ENOENT;
+    body = json_dumps(sparse, JSON_COMPACT);
+    if (!body)
+        return -ENOMEM;
+    free((char *)op->object.body);
+    op->object.body = body;
+    op->object.body_len = strlen(body);
+    return 0;
+}
+
 int change_set_log(struct change_set *set, const char *namespace, const json_t *activity)
 {
     char id[SCHEMA_ID_LEN + 1];

@@ -33,6 +33,8 @@ int change_set_create_as(struct change_set *set, const struct schema_kind *kind,
                          const char *namespace, const json_t *sparse, const char *id);
 int change_set_update(struct change_set *set, const struct object *object, const json_t *sparse);
 int change_set_delete(struct change_set *set, const struct object *object);
+/* Another body for an object that the set itself creates; name and namespace stay. -ENOENT. */
+int change_set_replace(struct change_set *set, const char *id, const json_t *sparse);
 int change_set_log(struct change_set *set, const char *namespace, const json_t *activity);
 int change_set_idempotency(struct change_set *set, const char *key, const char *answer);
 size_t change_set_count(const struct change_set *set);

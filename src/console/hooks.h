@@ -6,3 +6,10 @@
 #include "console/api.h"
 
 int hooks_namespaces(struct console *console);
+/* Made together with its namespace, and never changed: the default profile and its mapping. */
+bool namespace_came_with(const struct object *object);
+int hooks_space_info(struct console *console);
+int hooks_activities(struct console *console);
+int hooks_look(struct console *console);
+int hooks_matches(struct console *console);
+int hooks_import(struct console *console);

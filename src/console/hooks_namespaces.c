@@ -122,11 +122,19 @@ static bool is_default(const struct object *object)
             strcmp(object->kind->name, "enforcerprofilemappingpolicy") == 0);
 }
 
+bool namespace_came_with(const struct object *object)
+{
+    return is_default(object) && object->updated_ms == object->created_ms;
+}
+
 static bool empty_one(void *context, const struct object *object)
 {
     struct emptying *emptying = context;
     struct api_call *call = emptying->call;
+    const struct store_op *op = change_set_find(emptying->set, object->id);
 
+    if (op && op->type == STORE_DELETE)
+        return true; /* an import takes it away as well */
     if (!emptying->cascade && !is_default(object)) {
         emptying->r = refuse(emptying->error, 409, "Not empty", "",
                              "the namespace is not empty (there is a %s '%.200s'); ?recursive=true "
