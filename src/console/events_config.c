@@ -67,18 +67,18 @@ static int check_names(const json_t *json, char *problem)
 
 /* ---- Identities ---------------------------------------------------------------------------- */
 
-static int kind_of(const char *name, char *problem, const struct schema_kind **ret)
+/* NULL: there is none, and the problem is told. */
+static const struct schema_kind *kind_of(const char *name, char *problem)
 {
     const struct schema_kind *kind = schema_kind_find(name);
     const char *nearest;
 
-    if (kind && !kind->hidden && kind->plural) {
-        *ret = kind;
-        return 0;
-    }
+    if (kind && !kind->hidden && kind->plural)
+        return kind;
     nearest = schema_kind_nearest(name);
-    return fail(problem, "unknown identity '%.60s'%s%s", name, nearest ? "; did you mean " : "",
-                nearest ? nearest : "");
+    fail(problem, "unknown identity '%.60s'%s%s", name, nearest ? "; did you mean " : "",
+         nearest ? nearest : "");
+    return NULL;
 }
 
 static int types_of(const char *name, const json_t *list, char *problem, unsigned *ret)
@@ -127,10 +127,10 @@ static int parse_identities(const json_t *identities, char *problem, struct even
         return -ENOMEM;
     for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
         const char *name = json_object_iter_key(i);
-        struct events_identity identity = {0};
-        int r = kind_of(name, problem, &identity.kind);
+        struct events_identity identity = {.kind = kind_of(name, problem)};
+        int r = -EINVAL;
 
-        if (r == 0)
+        if (identity.kind)
             r = types_of(name, json_object_iter_value(i), problem, &identity.types);
         if (r == 0 && find(config, identity.kind))
             r = fail(problem, "identities: %s is there twice", identity.kind->name);
@@ -205,12 +205,12 @@ static int parse_filters(const json_t *filters, int64_t now_ms, char *problem,
     for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
         const char *name = json_object_iter_key(i);
         const char *text = json_string_value(json_object_iter_value(i));
-        const struct schema_kind *kind;
+        const struct schema_kind *kind = kind_of(name, problem);
         struct events_identity *identity;
-        int r = kind_of(name, problem, &kind);
+        int r;
 
-        if (r < 0)
-            return r;
+        if (!kind)
+            return -EINVAL;
         identity = find(config, kind);
         if (!identity)
             return fail(problem, "filters.%s: the identity is not among identities", kind->name);
