@@ -234,12 +234,14 @@ static char *cookie_value(const char *cookies, bool *ret_twice)
     return value;
 }
 
+/* A realm of its own: what policies give to app credentials of a namespace is not meant for its
+ * Enforcers. */
 static int enforcer_claims(struct caller *caller, const struct object *enforcer,
                            const struct trust_certificate *certificate)
 {
     struct tag_set *claims = &caller->claims;
 
-    if (tag_set_addf(claims, "@auth:realm=certificate") < 0 ||
+    if (tag_set_addf(claims, "@auth:realm=enforcer") < 0 ||
         tag_set_addf(claims, "@auth:subject=%s", certificate->common_name) < 0 ||
         tag_set_addf(claims, "@auth:commonname=%s", certificate->common_name) < 0 ||
         tag_set_addf(claims, "@auth:organization=%s", enforcer->space->name) < 0 ||

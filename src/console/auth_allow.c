@@ -95,12 +95,13 @@ static const char *missing_claim(const struct auth_policy *policy, const struct 
 static void explain_policy(const struct auth_policy *policy, const struct auth_question *question,
                            enum auth_verb verb, const struct schema_kind *kind, json_t *explain)
 {
-    const char *obstacle = auth_policy_obstacle(policy, question);
-    const char *missing = missing_claim(policy, question->claims);
     const char *fallback = policy->fallback ? " (fallback)" : "";
+    const char *obstacle, *missing;
 
     if (question->namespace && !namespace_is_within(policy->authorized, question->namespace))
         return; /* concerns other places only */
+    obstacle = auth_policy_obstacle(policy, question);
+    missing = missing_claim(policy, question->claims);
     if (obstacle)
         say(explain, "policy '%s' in %s (%s)%s: %s", policy->name, policy->namespace, policy->id,
             fallback, obstacle);
@@ -230,21 +231,29 @@ bool auth_permissions_within(const json_t *permissions, const struct caller *cal
     return !caller->restricted_mask || auth_mask_within(&wanted, caller->restricted_mask);
 }
 
+struct covering {
+    const struct auth *auth;
+    const struct caller *caller;
+    bool all;
+};
+
+static void cover(void *context, const struct auth_policy *policy)
+{
+    struct covering *covering = context;
+    struct auth_mask own;
+
+    effective(covering->auth, covering->caller, policy->authorized, &own);
+    covering->all &= auth_mask_within(&policy->mask, &own);
+}
+
 bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims)
 {
-    struct auth_policy *policy, *next;
+    struct covering covering = {auth, caller, true};
 
-    HASH_ITER(hh, auth->policies.by_id, policy, next)
-    {
-        struct auth_mask own;
+    assert(auth && caller && claims);
 
-        if (policy->broken || missing_claim(policy, claims))
-            continue;
-        effective(auth, caller, policy->authorized, &own);
-        if (!auth_mask_within(&policy->mask, &own))
-            return false;
-    }
-    return true;
+    auth_policies_matching(&auth->policies, claims, cover, &covering);
+    return covering.all;
 }
 
 json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace)

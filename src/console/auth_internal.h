@@ -78,6 +78,10 @@ struct auth_question {
 /* Why a policy does not answer, apart from its subject; NULL: it does. */
 const char *auth_policy_obstacle(const struct auth_policy *policy,
                                  const struct auth_question *question);
+/* Every policy whose subject matches, whatever else it says; maybe more than once. */
+void auth_policies_matching(const struct auth_policies *policies, const struct tag_set *claims,
+                            void (*visit)(void *context, const struct auth_policy *policy),
+                            void *context);
 /* Every policy that applies, maybe more than once. */
 void auth_policies_visit(const struct auth_policies *policies, const struct auth_question *question,
                          void (*visit)(void *context, const struct auth_policy *policy),

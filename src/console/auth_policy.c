@@ -295,21 +295,40 @@ const char *auth_policy_obstacle(const struct auth_policy *policy,
     return NULL;
 }
 
+void auth_policies_matching(const struct auth_policies *policies, const struct tag_set *claims,
+                            void (*visit)(void *context, const struct auth_policy *policy),
+                            void *context)
+{
+    for (size_t i = 0; i < claims->n; i++) {
+        const struct auth_claim *claim = claim_find(policies, claims->tags[i]);
+
+        for (size_t j = 0; claim && j < claim->n; j++)
+            if (tag_set_has_all(claims, claim->uses[j].clause))
+                visit(context, claim->uses[j].policy);
+    }
+}
+
+struct filter_visit {
+    const struct auth_question *question;
+    void (*visit)(void *context, const struct auth_policy *policy);
+    void *context;
+};
+
+static void visit_unobstructed(void *context, const struct auth_policy *policy)
+{
+    const struct filter_visit *filter = context;
+
+    if (!auth_policy_obstacle(policy, filter->question))
+        filter->visit(filter->context, policy);
+}
+
 void auth_policies_visit(const struct auth_policies *policies, const struct auth_question *question,
                          void (*visit)(void *context, const struct auth_policy *policy),
                          void *context)
 {
-    for (size_t i = 0; i < question->claims->n; i++) {
-        const struct auth_claim *claim = claim_find(policies, question->claims->tags[i]);
+    struct filter_visit filter = {question, visit, context};
 
-        for (size_t j = 0; claim && j < claim->n; j++) {
-            const struct auth_claim_use *use = &claim->uses[j];
-
-            if (tag_set_has_all(question->claims, use->clause) &&
-                !auth_policy_obstacle(use->policy, question))
-                visit(context, use->policy);
-        }
-    }
+    auth_policies_matching(policies, question->claims, visit_unobstructed, &filter);
 }
 
 struct masks {

@@ -251,6 +251,7 @@ static void test_enforcers(void **state)
           json_pack("{s:s, s:s}", "name", "h1", "certificate", pem));
     assert_int_equal(by_certificate(f, pem, &error, &caller), 0);
     assert_string_equal(caller->enforcer_id, id);
+    assert_true(tag_set_has(&caller->claims, "@auth:realm=enforcer"));
     assert_true(tag_set_has(&caller->claims, "@auth:organization=/a"));
     assert_true(may(f, caller, AUTH_CREATE, "datapathcertificate", "/a"));
     assert_true(may(f, caller, AUTH_CREATE, "datapathcertificate", "/a/b"));
