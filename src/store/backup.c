@@ -200,6 +200,7 @@ int store_backup(struct store *store, const char *path, store_progress_fn *progr
         buf_printf(problem, "cannot write %s: %s", path, error_text(r));
         return r;
     }
+    assert(name);
     writer.file = file;
     writer.line = BUF_INIT(BACKUP_LINE_BYTES_MAX);
     *store->problem = '\0';

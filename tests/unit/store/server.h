@@ -8,9 +8,10 @@
  */
 
 #include <grp.h>
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -163,7 +163,7 @@ static void test_damaged(void **state)
             data[i - len] ^= 0x04;
         write_file(bad, data, cut ? i : len);
         if (store_restore(to, bad, NULL, NULL, &problem) != -EINVAL)
-            fail_msg("%s at %zu: %s", cut ? "cut" : "changed", i % len, problem.data);
+            fail_msg("%s at %zu: %s", cut ? "cut" : "changed", cut ? i : i - len, problem.data);
         assert_true(problem.len > 0);
         assert_int_equal(access(to, F_OK), -1);
         if (!cut)
