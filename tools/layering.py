@@ -24,8 +24,12 @@ MAY_USE = {
     "wire": ["base"],
     "workload": ["base", "model"],
     "datapath": ["base", "policy", "wire", "bpf"],
-    "enforcer": ["base", "model", "policy", "wire", "workload", "datapath"],
-    "cli": ["base", "model", "policy"],
+    "schema": ["base", "model"],
+    "link": ["base"],
+    "store": ["base"],
+    "enforcer": ["base", "model", "policy", "wire", "workload", "datapath", "link"],
+    "console": ["base", "model", "policy", "schema", "store", "link"],
+    "cli": ["base", "model", "policy", "schema"],
 }
 # The only header of the kernel side that others may see.
 SHARED_WITH_KERNEL = "bpf/abi.h"

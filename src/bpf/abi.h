@@ -64,9 +64,9 @@ enum abi_control_flags {
     ABI_CONTROL_IDENTITY = 1 << 0,            /* identity is configured: add and verify options */
     ABI_CONTROL_EXCLUDED_INTERFACES = 1 << 1, /* the map is not empty */
     ABI_CONTROL_HOST = 1 << 2,                /* sockets in no other PU belong to host_pu */
-    ABI_CONTROL_ANSWERS = 1 << 3, /* tc adds the option to the SYN-ACKs of older listeners */
-    ABI_CONTROL_HOST_SOCKETS = 1 << 4,        /* keep host_sockets: interfaces are to be excluded */
-    ABI_CONTROL_INIT_NETNS = 1 << 5,          /* the host's network namespace is the initial one */
+    ABI_CONTROL_ANSWERS = 1 << 3,      /* tc adds the option to the SYN-ACKs of older listeners */
+    ABI_CONTROL_HOST_SOCKETS = 1 << 4, /* keep host_sockets: interfaces are to be excluded */
+    ABI_CONTROL_INIT_NETNS = 1 << 5,   /* the host's network namespace is the initial one */
 };
 
 struct abi_control {

@@ -6,30 +6,10 @@
  * SYN-ACK with the socket in SYN_SENT (net/ipv4/tcp_ipv4.c: tcp_v4_rcv → tcp_filter), so proofs are
  * checked before anything is established. Nothing is allocated for a packet that proves nothing.
  */
+#include "claims.h"
 #include "datagram.h"
 #include "reset.h"
 #include "tcp.h"
-
-static __always_inline void claim_key_fill(struct claim_key *key, const struct packet *p, __u32 isn)
-{
-    address_copy(key->remote, p->remote);
-    key->remote_port = p->remote_port;
-    key->local_port = p->local_port;
-    key->isn = isn;
-}
-
-/*
- * A packet that carried the option is refused: the same attempt must not come back without it and
- * be judged by address.
- */
-static __subprog int claim_remember(const struct packet *p, __u32 isn)
-{
-    struct claim_key key;
-    __u8 one = 1;
-
-    claim_key_fill(&key, p, isn);
-    return bpf_map_update_elem(&claims, &key, &one, BPF_ANY);
-}
 
 static __always_inline void pending_fill(struct pending *pd, const struct packet *p, __u32 kind,
                                          const struct decision *d, const struct abi_control *c)
@@ -88,19 +68,6 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
     pd->handshake.identity = pu_identity(st->pu);
     pd->handshake.isn_remote = p->seq;
     return ABI_REASON_NONE;
-}
-
-/* For tc egress: sock_ops does not write the SYN-ACKs of this listener. */
-static __subprog int answer_remember(const struct packet *p, const struct abi_socket *st,
-                                     const struct pending *pd)
-{
-    struct claim_key key;
-    struct answer answer;
-
-    claim_key_fill(&key, p, p->seq);
-    answer.handshake = pd->handshake;
-    answer.cgroup = st->cgroup;
-    return bpf_map_update_elem(&answers, &key, &answer, BPF_ANY);
 }
 
 /* A SYN with the option: nothing is trusted yet, but a certain reject ends here. */

@@ -138,6 +138,20 @@ static bool rule_selects(struct render *render, const json_t *rule, struct ident
     return hit;
 }
 
+static bool any_selects(struct render *render, const struct pointers *rulesets,
+                        const char *direction, struct identity *const *peers, size_t n)
+{
+    for (size_t j = 0; j < rulesets->n; j++) {
+        const json_t *rules =
+            json_object_get(((const struct ruleset *)rulesets->v[j])->body, direction);
+
+        for (size_t k = 0; k < json_array_size(rules); k++)
+            if (rule_selects(render, json_array_get(rules, k), peers, n))
+                return true;
+    }
+    return false;
+}
+
 /* Does anything that applies to the units of `identity` let one of `peers` in (or out)? */
 static bool lets(struct render *render, const struct identity *identity, const char *direction,
                  struct identity *const *peers, size_t n)
@@ -155,15 +169,7 @@ static bool lets(struct render *render, const struct identity *identity, const c
             labels_of(render, &unit->tags, true, &labels, &n_labels) < 0 ||
             rulesets_for(render, unit->place, labels, n_labels, &rulesets) < 0)
             continue;
-        for (size_t j = 0; j < rulesets.n; j++) {
-            const json_t *rules =
-                json_object_get(((const struct ruleset *)rulesets.v[j])->body, direction);
-
-            for (size_t k = 0; k < json_array_size(rules); k++)
-                if (rule_selects(render, json_array_get(rules, k), peers, n))
-                    return true;
-        }
-        return false;
+        return any_selects(render, &rulesets, direction, peers, n);
     }
     return true; /* nobody to ask */
 }
