@@ -158,7 +158,8 @@ int http_server_port(const struct http_server *server);
 int http_server_certificate_set(struct http_server *server, const char *certificate_file,
                                 const char *key_file, struct buf *problem);
 const struct http_counters *http_server_counters(const struct http_server *server);
-/* Stop listening, tell sockets (1001), close what is idle; what is in flight is still answered. */
+/* Stop listening, tell sockets (1001), close what is idle. No handler gets a request from here on;
+ * what handlers have is still answered. */
 void http_server_stop(struct http_server *server);
 /*
  * Stop, then run the loop (so not from within one of its callbacks) until all is sent or

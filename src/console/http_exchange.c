@@ -152,6 +152,10 @@ static void dispatch(struct http_connection *connection)
     struct http_exchange *exchange = connection->exchange;
     struct http_server *server = connection->server;
 
+    if (server->stopping) { /* what handlers need may be gone already */
+        http_exchange_refuse(connection, 503, "the Console stops");
+        return;
+    }
     server->counters.requests++;
     connection->state = HTTP_STATE_HANDLER;
     connection->deadline_ms = 0;
