@@ -19,12 +19,15 @@ void session_send(struct session *session, const struct link_message *message)
 {
     _cleanup_buf_ struct buf buf = BUF_INIT(2 * LINK_MESSAGE_BYTES_MAX);
     struct http_payload *payload = NULL;
+    bool sent;
 
     if (session->state == SESSION_ENDING)
         return;
     link_encode(&buf, message);
     if (buf.error == 0 && http_payload_new(buf.data, buf.len, false, &payload) == 0) {
-        if (http_socket_send(session->socket, payload))
+        sent = http_socket_send(session->socket, payload);
+        http_payload_unref(&payload); /* the queue has its own reference */
+        if (sent)
             return;
         session->push->counters.overflows++;
     }
