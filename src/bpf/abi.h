@@ -166,7 +166,9 @@ struct abi_address {
 
 /* ---- Keys and bindings ----------------------------------------------------------------------- */
 
-#define ABI_KEYS_PER_PEER 2 /* current and previous */
+/* Current and previous of the peer, each with the own key in use and the one before it. Of several
+ * with one epoch of the peer the first counts. */
+#define ABI_KEYS_PER_PEER 4
 /* peer_keys: enforcer id (u32) → this. 128-bit SipHash keys in two little-endian words each. */
 struct abi_peer_keys {
     struct {
@@ -370,7 +372,7 @@ static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
 static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");
 static_assert(sizeof(struct abi_verdict) == 24, "abi_verdict");
 static_assert(sizeof(struct abi_address_key) == 20, "abi_address_key");
-static_assert(sizeof(struct abi_peer_keys) == 48, "abi_peer_keys");
+static_assert(sizeof(struct abi_peer_keys) == 96, "abi_peer_keys");
 static_assert(sizeof(struct abi_socket) == 72, "abi_socket");
 static_assert(sizeof(struct abi_flow_key) == 44, "abi_flow_key");
 static_assert(sizeof(struct abi_flow) == 16, "abi_flow");

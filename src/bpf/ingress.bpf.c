@@ -39,6 +39,7 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
 {
     struct abi_peer_keys *keys;
     __u16 epoch = bpf_ntohs((__u16)(o->tail >> 16));
+    int i;
 
     if ((o->tail & 0xff) != ABI_WIRE_VERSION)
         return ABI_REASON_OPTION_INVALID;
@@ -51,17 +52,14 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
      * to a request for one leaves no room for our proof. The opener's next SYN is a plain one. */
     if (p->payload || o->fast_open)
         return ABI_REASON_SYN_DATA;
-    if (keys->key[0].valid && keys->key[0].peer_epoch == epoch) {
-        pd->handshake.k0 = keys->key[0].k0;
-        pd->handshake.k1 = keys->key[0].k1;
-        pd->handshake.own_epoch = keys->key[0].own_epoch;
-    } else if (keys->key[1].valid && keys->key[1].peer_epoch == epoch) {
-        pd->handshake.k0 = keys->key[1].k0;
-        pd->handshake.k1 = keys->key[1].k1;
-        pd->handshake.own_epoch = keys->key[1].own_epoch;
-    } else {
+    for (i = 0; i < ABI_KEYS_PER_PEER; i++)
+        if (keys->key[i].valid && keys->key[i].peer_epoch == epoch)
+            break;
+    if (i == ABI_KEYS_PER_PEER)
         return ABI_REASON_EPOCH;
-    }
+    pd->handshake.k0 = keys->key[i].k0;
+    pd->handshake.k1 = keys->key[i].k1;
+    pd->handshake.own_epoch = keys->key[i].own_epoch;
     pd->handshake.peer_epoch = epoch;
     pd->handshake.peer_enforcer = o->enforcer;
     pd->handshake.peer_identity = o->identity;

@@ -32,6 +32,8 @@ struct datapath_config {
     const char *const *excluded_interfaces;    /* NULL-terminated; may be NULL */
     uint32_t enforcer_id;                      /* 0: no identity */
     uint16_t epoch;
+    bool keep_epoch; /* with pins of an earlier run of this enforcer: its epoch stays in use */
+    const char *own_cgroup; /* exempt: of nobody, neither judged nor reported; may be NULL */
 };
 
 /* What is wrong and how to mend it, for people. */
@@ -89,9 +91,17 @@ struct datapath_peer_key {
 struct datapath_binding {
     uint32_t enforcer_id, identity;
 };
-/* Make the kernel know exactly these keys and bindings (own enforcer included). */
+/* Make the kernel know exactly these keys and bindings (own enforcer included); of one enforcer in
+ * the order given, current before previous. */
 int datapath_peers_set(struct datapath *datapath, const struct datapath_peer_key *keys,
                        size_t n_keys, const struct datapath_binding *bindings, size_t n_bindings);
+
+/*
+ * A new own key: the next datapath_peers_set brings keys of `epoch` and puts it in use. Keys of the
+ * epoch before stay beside them until the change after, for handshakes that are under way.
+ */
+void datapath_epoch_set(struct datapath *datapath, uint16_t epoch);
+uint16_t datapath_epoch(const struct datapath *datapath); /* in use in the kernel */
 
 /* Addresses of known enforcers: an answer from there without identity is reported as stripped. */
 int datapath_peer_addresses_set(struct datapath *datapath, const struct ip_prefix *addresses,

@@ -117,6 +117,10 @@ struct datapath {
     size_t n_peer_addresses;
 
     struct abi_control control;
+    uint16_t next_epoch, kept_epoch; /* of own keys; in use with the next set of keys */
+    bool keeps_epoch;
+    char own_cgroup[PATH_BYTES]; /* exempt; "" for none */
+    uint64_t own_cgroup_id;
     const struct policy_compiled *compiled; /* borrowed from the daemon until the next apply */
     struct class_entry *classes;            /* same order as compiled->classes */
     size_t n_classes;
@@ -175,6 +179,7 @@ bool address_known(const struct datapath *dp, uint32_t bank, const struct abi_ad
 
 /* apply.c */
 int pus_adopt(struct datapath *dp);
+int own_cgroup_exempt(struct datapath *dp);
 void purge_stale(struct datapath *dp);
 
 /* events.c */

@@ -74,6 +74,8 @@ static int config_copy(struct datapath *dp, const struct datapath_config *config
                 return -ENOMEM;
         }
     }
+    if (config->own_cgroup)
+        snprintf(dp->own_cgroup, sizeof(dp->own_cgroup), "%s", config->own_cgroup);
     while (config->excluded_interfaces && config->excluded_interfaces[n])
         n++;
     dp->excluded_interfaces = calloc(n + 1, sizeof(*dp->excluded_interfaces));
@@ -318,8 +320,10 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     dp->control.root_level = root_level;
     host_namespace_find(dp);
     memcpy(dp->control.own_sockets, dp->resets.cookies, sizeof(dp->control.own_sockets));
+    if (!adopted || !config->keep_epoch || dp->control.enforcer_id != config->enforcer_id)
+        dp->control.epoch = config->epoch;
+    dp->next_epoch = (uint16_t)dp->control.epoch;
     dp->control.enforcer_id = config->enforcer_id;
-    dp->control.epoch = config->epoch;
     dp->control.flags &= ~(uint32_t)ABI_CONTROL_IDENTITY;
     if (config->enforcer_id)
         dp->control.flags |= ABI_CONTROL_IDENTITY;
@@ -348,6 +352,8 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = control_start(dp, config, *ret_adopted);
     if (r == 0 && !*ret_adopted)
         r = addresses_sync(dp, NULL, dp->control.bank);
+    if (r == 0)
+        r = own_cgroup_exempt(dp);
     if (r == 0)
         r = links_attach(dp);
     if (r == 0)
