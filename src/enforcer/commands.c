@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "enforcer/daemon.h"
+#include "enforcer/remote.h"
 #include "enforcer/state.h"
 
+#define POLICY_ID_BYTES 12 /* of the fingerprint */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII)
 
 static void json_unref(json_t **json)
@@ -87,7 +88,7 @@ static json_t *warnings_json(const struct warnings *warnings)
 
 size_t daemon_peers_count(const struct daemon *daemon)
 {
-    size_t n = 0;
+    size_t n = daemon->remote ? remote_peers_count(daemon->remote) : 0;
 
     for (size_t i = 0; daemon->peers && i < daemon->peers->n; i++)
         n += daemon->peers->hosts[i]->enforcer_id != daemon->config->enforcer_id;
@@ -103,14 +104,15 @@ static void run_status(struct daemon *daemon, const struct control_request *requ
         [FORCE_FALLBACK] = "fallback",
         [FORCE_POLICY] = "policy",
     };
-    _cleanup_json_ json_t *json =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:{s:s}, s:I, s:I, s:s, s:o, s:o}", "version",
-                  BULKHEAD_VERSION, "mode", "standalone", "datapath", "ebpf", "policyRevision",
-                  (json_int_t)daemon->policy_revision, "uptimeSeconds",
-                  (json_int_t)((daemon_now_ns() - daemon->started_ns) / 1000000000), "console",
-                  "state", "none", "processingUnits", (json_int_t)daemon->units.n, "peers",
-                  (json_int_t)daemon_peers_count(daemon), "inForce", forces[daemon->force],
-                  "programs", programs_json(daemon), "warnings", warnings_json(&daemon->warnings));
+    _cleanup_json_ json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:I, s:s, s:o, s:o}", "version", BULKHEAD_VERSION,
+        "mode", daemon->remote ? "console" : "standalone", "datapath", "ebpf", "policyRevision",
+        (json_int_t)daemon->policy_revision, "uptimeSeconds",
+        (json_int_t)((daemon_now_ns() - daemon->started_ns) / 1000000000), "console",
+        daemon->remote ? remote_status_json(daemon->remote) : json_pack("{s:s}", "state", "none"),
+        "processingUnits", (json_int_t)daemon->units.n, "peers",
+        (json_int_t)daemon_peers_count(daemon), "inForce", forces[daemon->force], "programs",
+        programs_json(daemon), "warnings", warnings_json(&daemon->warnings));
 
     answer(reply, json);
 }
@@ -143,9 +145,9 @@ static void note_listening(const struct datapath_socket *socket, void *context)
 static json_t *unit_json(const struct daemon *daemon, const struct unit *unit, json_t *listening)
 {
     const struct policy *policy = ruling_policy_of(daemon->ruling, unit->index);
-    char policy_id[UNIT_ID_TEXT] = "";
+    char policy_id[2 * POLICY_ID_BYTES + 1] = "";
 
-    for (size_t i = 0; policy && i < (UNIT_ID_TEXT - 1) / 2; i++)
+    for (size_t i = 0; policy && i < POLICY_ID_BYTES; i++)
         snprintf(policy_id + 2 * i, 3, "%02x", policy->fingerprint[i]);
     return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:I, s:o}", "id", unit->id, "name",
                      text_json(unit->name), "namespace", unit->namespace, "type",

@@ -220,15 +220,11 @@ static void read_namespace(struct reader *reader, const struct node *node, const
 
 static void read_mode(struct reader *reader, const struct node *node, const char *path)
 {
-    if (strcmp(node->text, "console") == 0)
-        config_problem(reader, node, path, "standalone: this build has no Console yet");
-    else if (strcmp(node->text, "standalone") != 0)
-        config_problem(reader, node, path, "standalone or console");
-}
+    static const char *const words[] = {"standalone", "console"};
+    int i = config_read_word(reader, node, path, words, ARRAY_SIZE(words));
 
-static void read_console_only(struct reader *reader, const struct node *node, const char *path)
-{
-    config_problem(reader, node, path, "nothing here: it counts only with mode: console");
+    if (i >= 0)
+        reader->config->mode = (enum config_mode)i;
 }
 
 static void read_policy(struct reader *reader, const struct node *node, const char *path)
@@ -327,10 +323,13 @@ static void read_metrics(struct reader *reader, const struct node *node, const c
 static const struct reader_field top_fields[] = {
     {"namespace", SCALAR_TEXT, true, read_namespace},
     {"mode", SCALAR_TEXT, false, read_mode},
-    {"policy", SCALAR_TEXT, true, read_policy},
-    {"console", SCALAR_TEXT, false, read_console_only},
-    {"credentials", SCALAR_TEXT, false, read_console_only},
-    {"ca", SCALAR_TEXT, false, read_console_only},
+    {"policy", SCALAR_TEXT, false, read_policy},
+    {"console", SCALAR_TEXT | 1u << NODE_LIST, false, config_read_console},
+    {"credentials", SCALAR_TEXT, false, config_read_credentials},
+    {"token", SCALAR_TEXT, false, config_read_token},
+    {"ca", SCALAR_TEXT, false, config_read_ca},
+    {"proxy", SCALAR_TEXT | EMPTY, false, config_read_proxy},
+    {"cloud", SCALAR_TEXT, false, config_read_cloud},
     {"cgroupRoot", SCALAR_TEXT, false, read_cgroup_root},
     {"host", 1u << NODE_MAP, false, read_host},
     {"processingUnits", 1u << NODE_LIST, false, read_units},
@@ -360,6 +359,7 @@ static int config_new(const char *file, struct config **ret)
     if (!config->file || !config->cgroup_root)
         return -ENOMEM;
     config->discover_systemd = true;
+    config->cloud = true;
     config->flow_report_ms = 30 * 1000;
     config->log_level = LOG_LEVEL_INFO;
     config->log_format = LOG_FORMAT_TEXT;
@@ -388,6 +388,7 @@ static int config_finish(struct reader *reader, const struct node *root)
     if (config->peers && !node_get(root, "identity"))
         config_problem(reader, node_get(root, "peers"), "peers",
                        "identity beside it: without a key nothing can be proven to peers");
+    config_check_mode(reader, root);
     if (config->target_networks.n_included == 0 && config->target_networks.n_excluded == 0)
         return target_networks_default(&config->target_networks);
     return 0;
@@ -478,6 +479,7 @@ void config_free(struct config **at)
     free(config->file);
     free(config->namespace);
     free(config->policy);
+    config_console_free(config);
     free(config->cgroup_root);
     free(config->key);
     free(config->peers);

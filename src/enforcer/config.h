@@ -22,6 +22,11 @@
 #define CONFIG_REPORT_MS_MIN 100
 #define CONFIG_REPORT_MS_MAX (24ull * 3600 * 1000)
 
+#define CONFIG_CONSOLES_MAX 16
+#define CONFIG_URL_MAX 1024
+#define CONFIG_TOKEN_MAX 16384
+
+enum config_mode { MODE_STANDALONE, MODE_CONSOLE };
 enum fail_mode { FAIL_LAST_POLICY, FAIL_OPEN, FAIL_CLOSED };
 
 struct config_unit {
@@ -33,7 +38,16 @@ struct config_unit {
 struct config {
     char *file;
     char *namespace;
-    char *policy;      /* directory or file */
+    enum config_mode mode;
+    char *policy;    /* standalone: directory or file */
+    char **consoles; /* console: https URLs, in the order they are tried */
+    size_t n_consoles;
+    char *credentials; /* file with an app credential or a token */
+    char *token;
+    char *ca; /* file; NULL: from the credential, or ca_system */
+    bool ca_system;
+    char *proxy;       /* NULL: from the environment */
+    bool cloud;        /* ask the cloud's metadata service for tags */
     char *cgroup_root; /* "/" or a cgroup path */
     bool host_enabled;
     struct tag_set host_tags;

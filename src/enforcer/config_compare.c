@@ -41,6 +41,8 @@ void config_fixed_differences(const struct config *a, const struct config *b,
     size_t n = 0;
     char text_a[ENDPOINT_TEXT_MAX], text_b[ENDPOINT_TEXT_MAX];
 
+    if (a->mode != b->mode)
+        ret[n++] = "mode";
     if (strcmp(a->cgroup_root, b->cgroup_root) != 0)
         ret[n++] = "cgroupRoot";
     if (a->enforcer_id != b->enforcer_id)

@@ -47,3 +47,11 @@ void config_read_tags(struct reader *reader, const struct node *list, const char
                       struct tag_set *set);
 void config_read_cidrs(struct reader *reader, const struct node *list, const char *path,
                        struct cidr_list *cidrs);
+
+/* ---- config_console.c: what counts with mode: console --------------------------------------- */
+
+reader_fn config_read_console, config_read_credentials, config_read_token, config_read_ca,
+    config_read_proxy, config_read_cloud;
+/* What is missing in the mode, and what counts only in the other one. */
+void config_check_mode(struct reader *reader, const struct node *root);
+void config_console_free(struct config *config);

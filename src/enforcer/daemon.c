@@ -128,7 +128,7 @@ static int look_around(struct daemon *daemon)
     struct datapath_config config;
     int r;
 
-    offline_datapath_config(daemon->config, &config);
+    daemon_datapath_config(daemon, &config);
     r = datapath_check(&config, message);
     if (r < 0)
         return fail(ENFORCER_FAILED, *message ? message : error_text(r));
@@ -246,13 +246,27 @@ static int attach(struct daemon *daemon)
 static void first_policy(struct daemon *daemon)
 {
     daemon->ready = true; /* what daemon_policy_load tells the service manager is READY */
-    if (daemon_policy_load(daemon) < 0)
+    if ((daemon->remote ? remote_first_policy(daemon->remote) : daemon_policy_load(daemon)) < 0)
         daemon_policy_fallback(daemon);
     notify_send("READY=1");
     log_event(LOG_LEVEL_INFO, "daemon.ready", LOG_F("units", "%zu", daemon->units.n),
               LOG_F("revision", "%u", daemon->policy_revision),
               LOG_F("milliseconds", "%" PRIu64, (daemon_now_ns() - daemon->started_ns) / 1000000));
     malloc_trim(0);
+}
+
+static int start_remote(struct daemon *daemon)
+{
+    int r;
+
+    if (daemon->config->mode != MODE_CONSOLE)
+        return 0;
+    r = remote_new(daemon, &daemon->remote);
+    if (r < 0)
+        return fail(r == -EPERM || r == -EINVAL ? ENFORCER_WRONG_INPUT : ENFORCER_FAILED,
+                    error_text(r));
+    daemon_units_console(daemon);
+    return 0;
 }
 
 static int start(struct daemon *daemon)
@@ -263,6 +277,8 @@ static int start(struct daemon *daemon)
     if (r == 0)
         r = take_lock(daemon);
     if (r == 0)
+        r = start_remote(daemon);
+    if (r == 0)
         r = look_around(daemon);
     if (r == 0)
         r = load_key(daemon);
@@ -270,7 +286,8 @@ static int start(struct daemon *daemon)
         r = start_control(daemon);
     if (r != 0)
         return r;
-    daemon_peers_load(daemon); /* without: no proof from others, which status says */
+    if (!daemon->remote)
+        daemon_peers_load(daemon); /* without: no proof from others, which status says */
     if (daemon_watch_start(daemon) < 0 || daemon_inputs_watch(daemon) < 0)
         return fail(ENFORCER_FAILED, "inotify or netlink cannot be used");
     r = attach(daemon);
@@ -279,6 +296,8 @@ static int start(struct daemon *daemon)
     if (r != 0)
         return r;
     first_policy(daemon);
+    if (daemon->remote)
+        remote_start(daemon->remote);
     if (privileges_drop() < 0)
         log_event(LOG_LEVEL_WARN, "privileges.kept",
                   LOG_F("error", "capabilities stay as they are"));
@@ -301,6 +320,7 @@ static void daemon_free(struct daemon **at)
     metrics_server_close(&daemon->metrics);
     daemon_watch_stop(daemon);
     daemon_flows_unpoll(daemon);
+    remote_close(daemon->remote);
     uv_walk(&daemon->loop, close_handle, NULL);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
@@ -308,6 +328,7 @@ static void daemon_free(struct daemon **at)
     ruling_free(&daemon->ruling);
     estate_free(&daemon->estate);
     directory_free(&daemon->directory);
+    remote_free(&daemon->remote);
     daemon->units.forgotten = NULL;
     units_clear(&daemon->units);
     peers_free(&daemon->peers);

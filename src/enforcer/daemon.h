@@ -10,6 +10,7 @@
  *   daemon_reload.c  SIGHUP
  *   daemon_root.c    cgroupRoot removed and made again
  *   daemon_flows.c   reports from the datapath → table → followers
+ *   remote.h         mode: console
  *   commands.c       answers on the control socket; daemon_metrics.c: the same for Prometheus
  *
  * Ownership: ruling points into estate; directory points into units and peers. So a ruling is freed
@@ -48,6 +49,8 @@ enum daemon_force {                 /* what is enforced */
 };
 
 struct daemon;
+struct remote;
+struct view;
 
 struct input_watch {     /* policy or peers */
     struct watch *watch; /* NULL: nothing to watch */
@@ -69,10 +72,11 @@ struct daemon {
     const struct options *options;
     struct config *config;
     char host_name[OFFLINE_HOST_NAME_MAX];
-    char cgroup_mount[WORKLOAD_PATH_MAX];
+    char cgroup_mount[WORKLOAD_PATH_MAX], own_cgroup[WORKLOAD_PATH_MAX];
     int lock;
     uint64_t started_ns;
 
+    struct remote *remote; /* NULL: standalone */
     struct units units;
     struct workload_tree *tree;
     struct peers *peers; /* NULL: none */
@@ -129,6 +133,42 @@ int daemon_identities_apply(struct daemon *daemon);
 int daemon_keys_apply(struct daemon *daemon);
 int daemon_reapply(struct daemon *daemon);
 
+/* @param estate  taken over on success; may be the present one */
+int daemon_put_in_force(struct daemon *daemon, struct estate *estate);
+void daemon_policy_said(struct daemon *daemon, uint64_t began_ns); /* log and counters */
+void daemon_manager_tell(struct daemon *daemon);
+/* Units as cgroups, configuration and Console say. */
+int daemon_units_scan(struct daemon *daemon, bool *ret_changed);
+
+/* ---- daemon_view.c ------------------------------------------------------------------------------
+ */
+
+/* All of a view at once; on success the remote has it, and its estate is the daemon's. */
+int daemon_view_put(struct daemon *daemon, struct view *view, uint64_t began_ns);
+void daemon_units_console(struct daemon *daemon); /* before units are looked for */
+int daemon_directory_make(struct daemon *daemon, char message[DIRECTORY_MESSAGE_MAX]);
+/* What the datapath is opened with; points into daemon, config and view. */
+void daemon_datapath_config(struct daemon *daemon, struct datapath_config *ret);
+/* Registered while running. */
+void daemon_number_set(struct daemon *daemon, uint32_t number);
+
+/* ---- remote.c, for the others ---------------------------------------------------------------- */
+
+int remote_new(struct daemon *daemon, struct remote **ret);
+void remote_start(struct remote *remote); /* connect */
+void remote_close(struct remote *remote); /* NULL-safe; then run the loop to its end */
+void remote_free(struct remote **remote);
+int remote_keys_apply(struct remote *remote);
+void remote_met(struct remote *remote, const struct datapath_flow *flow);
+void remote_units_changed(struct remote *remote);
+int remote_first_policy(struct remote *remote); /* from the copy on disk; -ENOENT */
+size_t remote_peers_count(const struct remote *remote);
+struct remote_counters {
+    uint64_t connects, resumed, snapshots, deltas;
+    bool connected;
+};
+void remote_counters(const struct remote *remote, struct remote_counters *ret);
+
 /* ---- daemon_watch.c -----------------------------------------------------------------------------
  */
 
@@ -153,6 +193,8 @@ bool daemon_root_check(struct daemon *daemon);
  */
 
 void daemon_reload(struct daemon *daemon);
+/* Open the datapath anew with what it is given now; enforcement does not pause. */
+int daemon_datapath_reopen(struct daemon *daemon);
 
 /* ---- daemon_flows.c -----------------------------------------------------------------------------
  */

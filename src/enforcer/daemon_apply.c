@@ -24,7 +24,7 @@ static void log_diagnostics(enum log_level level, const char *event,
     }
 }
 
-static void tell_manager(struct daemon *daemon)
+void daemon_manager_tell(struct daemon *daemon)
 {
     static const char *const texts[] = {
         [FORCE_NOTHING] = "disabled: nothing is enforced",
@@ -131,7 +131,7 @@ int daemon_keys_apply(struct daemon *daemon)
 {
     if (!daemon->datapath || !daemon->directory || !daemon->config->enforcer_id)
         return 0;
-    return set_keys(daemon);
+    return daemon->remote ? remote_keys_apply(daemon->remote) : set_keys(daemon);
 }
 
 int daemon_identities_apply(struct daemon *daemon)
@@ -139,9 +139,7 @@ int daemon_identities_apply(struct daemon *daemon)
     char message[DIRECTORY_MESSAGE_MAX];
     int r;
 
-    directory_free(&daemon->directory);
-    r = directory_new(daemon->config->enforcer_id, &daemon->units, daemon->peers, message,
-                      &daemon->directory);
+    r = daemon_directory_make(daemon, message);
     if (r == 0)
         r = daemon_keys_apply(daemon);
     if (r == 0)
@@ -229,8 +227,7 @@ static void said_apply(struct daemon *daemon, int r)
                  "the policy could not be put in force, the last one stays: %s", error_text(r));
 }
 
-/* @param estate  taken over on success; may be the present one */
-static int put_in_force(struct daemon *daemon, struct estate *estate)
+int daemon_put_in_force(struct daemon *daemon, struct estate *estate)
 {
     _cleanup_ruling_ struct ruling *ruling = NULL;
     struct estate *old_estate = daemon->estate;
@@ -280,23 +277,22 @@ static int apply_fallback(struct daemon *daemon)
 int daemon_reapply(struct daemon *daemon)
 {
     if (daemon->estate)
-        return put_in_force(daemon, daemon->estate);
+        return daemon_put_in_force(daemon, daemon->estate);
     return daemon->force == FORCE_FALLBACK ? apply_fallback(daemon) : 0;
 }
 
 /* ---- Inputs
  * --------------------------------------------------------------------------------------------- */
 
-int daemon_units_refresh(struct daemon *daemon)
+int daemon_units_scan(struct daemon *daemon, bool *ret_changed)
 {
     _cleanup_workload_scan_ struct workload_scan scan = {0};
     size_t left_out = 0;
-    bool changed = false;
     int r;
 
     r = workload_tree_scan(daemon->tree, &scan);
     if (r == 0)
-        r = units_update(&daemon->units, daemon->config, daemon->host_name, &scan, &changed,
+        r = units_update(&daemon->units, daemon->config, daemon->host_name, &scan, ret_changed,
                          &left_out);
     warnings_clear(&daemon->warnings, WARNING_UNITS);
     if (r < 0)
@@ -311,11 +307,21 @@ int daemon_units_refresh(struct daemon *daemon)
         warnings_add(&daemon->warnings, WARNING_UNITS,
                      "%zu services are no processing units: too many, too deep, or unusable names",
                      left_out);
+    return r;
+}
+
+int daemon_units_refresh(struct daemon *daemon)
+{
+    bool changed = false;
+    int r = daemon_units_scan(daemon, &changed);
+
     if (r < 0)
         return r;
     if (changed) {
         daemon->counters.unit_changes++;
         log_event(LOG_LEVEL_INFO, "units.changed", LOG_F("units", "%zu", daemon->units.n));
+        if (daemon->remote)
+            remote_units_changed(daemon->remote);
         return daemon_identities_apply(daemon);
     }
     return daemon->datapath ? MIN(datapath_cgroups_sync(daemon->datapath), 0) : 0;
@@ -357,7 +363,7 @@ static void refuse_policy(struct daemon *daemon, const struct diagnostics *diagn
     log_diagnostics(LOG_LEVEL_WARN, "policy.problem", diagnostics);
     log_event(LOG_LEVEL_ERROR, "policy.refused", LOG_F("path", "%s", daemon->config->policy),
               LOG_F("error", "%s", error_text(error)));
-    tell_manager(daemon);
+    daemon_manager_tell(daemon);
 }
 
 static size_t count_rules(const struct estate *estate)
@@ -369,7 +375,7 @@ static size_t count_rules(const struct estate *estate)
     return n;
 }
 
-static void said_policy(struct daemon *daemon, uint64_t began_ns)
+void daemon_policy_said(struct daemon *daemon, uint64_t began_ns)
 {
     daemon->counters.policy_loads++;
     daemon->policy_revision++;
@@ -378,7 +384,8 @@ static void said_policy(struct daemon *daemon, uint64_t began_ns)
               LOG_F("rulesets", "%zu", daemon->estate->n_rulesets),
               LOG_F("rules", "%zu", count_rules(daemon->estate)),
               LOG_F("microseconds", "%llu", (unsigned long long)daemon->counters.apply_last_us));
-    daemon_save_later(daemon);
+    if (!daemon->remote)
+        daemon_save_later(daemon);
 }
 
 int daemon_policy_load(struct daemon *daemon)
@@ -394,7 +401,7 @@ int daemon_policy_load(struct daemon *daemon)
                            digest);
     same = r == 0 && memcmp(digest, daemon->policy_digest, sizeof(digest)) == 0;
     if (r == 0 && !same)
-        r = put_in_force(daemon, estate);
+        r = daemon_put_in_force(daemon, estate);
     if (r < 0) {
         refuse_policy(daemon, &diagnostics, r);
         return r;
@@ -402,11 +409,11 @@ int daemon_policy_load(struct daemon *daemon)
     if (!same) {
         TAKE_PTR(estate);
         memcpy(daemon->policy_digest, digest, sizeof(digest));
-        said_policy(daemon, began_ns);
+        daemon_policy_said(daemon, began_ns);
     }
     warnings_set(&daemon->warnings, WARNING_POLICY, &diagnostics);
     unmatched_warn(daemon->estate, daemon->ruling, daemon->directory, &daemon->warnings);
-    tell_manager(daemon);
+    daemon_manager_tell(daemon);
     return 0;
 }
 
@@ -422,7 +429,7 @@ static int apply_last_policy(struct daemon *daemon)
         log_diagnostics(LOG_LEVEL_ERROR, "policy.last_copy_problem", &diagnostics);
         return r;
     }
-    r = put_in_force(daemon, estate);
+    r = daemon_put_in_force(daemon, estate);
     if (r == 0) {
         TAKE_PTR(estate);
         daemon->policy_revision++;
@@ -434,7 +441,8 @@ void daemon_policy_fallback(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
 
-    if (config->fail_mode == FAIL_LAST_POLICY && apply_last_policy(daemon) == 0) {
+    if (config->fail_mode == FAIL_LAST_POLICY && !daemon->remote &&
+        apply_last_policy(daemon) == 0) {
         warnings_add(&daemon->warnings, WARNING_POLICY,
                      "the last good policy is in force, from %s/%s", daemon->options->state,
                      INPUTS_LAST_POLICY);
@@ -465,7 +473,7 @@ int daemon_attach(struct daemon *daemon, char message[DATAPATH_MESSAGE_MAX])
     bool adopted = false;
     int r;
 
-    offline_datapath_config(daemon->config, &config);
+    daemon_datapath_config(daemon, &config);
     r = datapath_check(&config, message);
     if (r == 0)
         r = datapath_open(&config, &daemon->datapath, &adopted, message);

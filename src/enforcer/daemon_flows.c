@@ -33,6 +33,8 @@ static void take_in(const struct datapath_flow *flow, void *context)
 {
     struct intake *intake = context;
 
+    if (intake->daemon->remote)
+        remote_met(intake->daemon->remote, flow);
     if (!flows_add(intake->daemon->flows, flow, intake->clock_offset_ns) ||
         ++intake->untold < UNTOLD_MAX)
         return;

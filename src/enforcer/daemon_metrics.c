@@ -49,6 +49,22 @@ static void add_daemon(const struct daemon *daemon, struct datapath_counter *lis
     add(list, n, "unit_changes", "Times that processing units came or went.", own->unit_changes);
 }
 
+static void add_remote(const struct daemon *daemon, struct datapath_counter *list, size_t *n)
+{
+    struct remote_counters remote;
+
+    if (!daemon->remote)
+        return;
+    remote_counters(daemon->remote, &remote);
+    add(list, n, "console_connects", "Connections to a Console that came about.", remote.connects);
+    add(list, n, "console_resumed", "Of these, those after which nothing had to be sent.",
+        remote.resumed);
+    add(list, n, "console_inventories", "Of these, those that needed a comparison.",
+        remote.snapshots);
+    add(list, n, "console_deltas", "Messages with changes that came from a Console.",
+        remote.deltas);
+}
+
 size_t daemon_counters_list(struct daemon *daemon, struct datapath_counter ret[DAEMON_COUNTERS_MAX])
 {
     size_t n = 0;
@@ -58,6 +74,7 @@ size_t daemon_counters_list(struct daemon *daemon, struct datapath_counter ret[D
     add_flows(daemon, ret, &n);
     add_control(daemon, ret, &n);
     add_daemon(daemon, ret, &n);
+    add_remote(daemon, ret, &n);
     return n;
 }
 
@@ -90,6 +107,13 @@ void daemon_metrics_collect(struct buf *buf, void *context)
     metrics_gauge(buf, "followers", "Clients that follow flows.", (double)control.followers);
     metrics_gauge(buf, "uptime_seconds", "Since the daemon started.",
                   (double)(daemon_now_ns() - daemon->started_ns) / 1e9);
+    if (daemon->remote) {
+        struct remote_counters remote;
+
+        remote_counters(daemon->remote, &remote);
+        metrics_gauge(buf, "console_connected", "1 while there is a connection to a Console.",
+                      remote.connected);
+    }
     metrics_gauge(buf, "warnings", "Warnings in `bulkhead enforcer status`.",
                   (double)warnings_count(&daemon->warnings));
     metrics_build_info(buf, BULKHEAD_VERSION);

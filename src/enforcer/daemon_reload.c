@@ -9,7 +9,7 @@
  * Networks, interfaces and the host unit are given to the datapath when it is opened. Opening again
  * adopts the pins, so enforcement does not pause.
  */
-static int reopen(struct daemon *daemon)
+int daemon_datapath_reopen(struct daemon *daemon)
 {
     char message[DATAPATH_MESSAGE_MAX] = "";
     int r;
@@ -32,10 +32,12 @@ static int reopen(struct daemon *daemon)
 }
 
 /* All or nothing: with a key that needs a restart nothing of the file counts before one. */
-static bool needs_restart(struct daemon *daemon, const struct config *config)
+static bool needs_restart(struct daemon *daemon, struct config *config)
 {
     const char *names[CONFIG_FIXED_MAX];
 
+    if (config->mode == MODE_CONSOLE) /* the Console says it */
+        config->enforcer_id = daemon->config->enforcer_id;
     config_fixed_differences(daemon->config, config, names);
     for (size_t i = 0; names[i]; i++) {
         log_event(LOG_LEVEL_WARN, "config.needs_restart", LOG_F("key", "%s", names[i]));
@@ -59,7 +61,7 @@ static void take_over(struct daemon *daemon, struct config *config)
         warnings_add(&daemon->warnings, WARNING_CONFIG,
                      "policy and peers cannot be watched: changes need SIGHUP");
     if (datapath_differs && daemon->datapath)
-        reopen(daemon);
+        daemon_datapath_reopen(daemon);
     config_free(&old);
 }
 
@@ -93,6 +95,8 @@ void daemon_reload(struct daemon *daemon)
     log_event(LOG_LEVEL_INFO, "daemon.reload", LOG_F("config", "%s", daemon->options->config));
     read_config(daemon);
     daemon_units_refresh(daemon);
+    if (daemon->remote)
+        return; /* policy comes from the Console */
     daemon_peers_load(daemon);
     daemon_policy_load(daemon);
 }

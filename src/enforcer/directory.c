@@ -96,6 +96,8 @@ static int settle(struct directory *directory, char message[DIRECTORY_MESSAGE_MA
     for (size_t i = 0; i < directory->n; i++) {
         if (n == 0 || items[n - 1].id != items[i].id) {
             items[n++] = items[i];
+        } else if (items[n - 1].unmatched && items[i].unmatched) {
+            continue; /* units of one identity differ in tags that do not count */
         } else if (strcmp(items[n - 1].namespace, items[i].namespace) != 0 ||
                    !tag_set_equal(items[n - 1].tags, items[i].tags)) {
             print_collision(&items[n - 1], &items[i], message);
@@ -157,6 +159,103 @@ int directory_new(uint32_t own_id, const struct units *units, const struct peers
     if (r == 0)
         *ret = TAKE_PTR(directory);
     return r;
+}
+
+/* ---- From documents --------------------------------------------------------------------------
+ */
+
+static const struct document_claims *find_claims(const struct directory_given *given, uint32_t id)
+{
+    size_t low = 0, high = given->n_identities;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (given->identities[middle]->id == id)
+            return given->identities[middle];
+        if (given->identities[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/*
+ * Rules match the tags of the document, which has only those that go over the wire; for people the
+ * unit's own tags say more, but another end could not match them either.
+ */
+static void add_own(struct directory *directory, uint32_t own_id, const struct units *units,
+                    const struct directory_given *given)
+{
+    for (uint32_t i = 0; i < ABI_PUS_MAX; i++) {
+        const struct unit *unit = units->slots[i];
+        const struct document_claims *claims;
+
+        if (!unit || unit->gone || !unit->identity)
+            continue;
+        claims = find_claims(given, unit->identity);
+        add(directory, own_id, unit->identity, claims ? claims->namespace : unit->namespace,
+            claims ? &claims->tags : &unit->tags, i);
+        directory->identities[directory->n - 1].name = unit->name;
+        directory->identities[directory->n - 1].unmatched = !claims;
+    }
+}
+
+static void add_given(struct directory *directory, uint32_t own_id,
+                      const struct directory_given *given)
+{
+    for (size_t i = 0; i < given->n_identities; i++)
+        add(directory, 0, given->identities[i]->id, given->identities[i]->namespace,
+            &given->identities[i]->tags, UNIT_NO_SLOT);
+    for (size_t i = 0; i < given->n_hosts; i++) {
+        const struct document_claims *host = given->hosts[i];
+
+        for (size_t j = 0; host->id != own_id && j < host->n_identities; j++)
+            directory->bindings[directory->n_bindings++] =
+                (struct datapath_binding){.enforcer_id = host->id, .identity = host->identities[j]};
+    }
+}
+
+/* Whom to name when an identity is met: the first host that has it. */
+static void name_hosts(struct directory *directory)
+{
+    for (size_t i = 0; i < directory->n_bindings; i++) {
+        struct identity *identity =
+            (struct identity *)directory_find(directory, directory->bindings[i].identity);
+
+        if (identity && !identity->enforcer_id)
+            identity->enforcer_id = directory->bindings[i].enforcer_id;
+    }
+}
+
+int directory_new_given(uint32_t own_id, const struct units *units,
+                        const struct directory_given *given, char message[DIRECTORY_MESSAGE_MAX],
+                        struct directory **ret)
+{
+    _cleanup_directory_ struct directory *directory = calloc(1, sizeof(*directory));
+    size_t n = units->n + given->n_identities, n_bindings = units->n;
+    int r;
+
+    message[0] = '\0';
+    for (size_t i = 0; i < given->n_hosts; i++)
+        n_bindings += given->hosts[i]->n_identities;
+    if (n > ABI_BINDINGS_MAX || n_bindings > ABI_BINDINGS_MAX) {
+        snprintf(message, DIRECTORY_MESSAGE_MAX, "%zu identities at hosts, expected at most %u",
+                 MAX(n, n_bindings), ABI_BINDINGS_MAX);
+        return -BULKHEAD_ETOOMANY;
+    }
+    if (!directory || !(directory->identities = calloc(n + 1, sizeof(struct identity))) ||
+        !(directory->bindings = calloc(n_bindings + 1, sizeof(struct datapath_binding))))
+        return -ENOMEM;
+    add_own(directory, own_id, units, given);
+    add_given(directory, own_id, given);
+    r = settle(directory, message);
+    if (r < 0)
+        return r;
+    name_hosts(directory);
+    *ret = TAKE_PTR(directory);
+    return 0;
 }
 
 const struct identity *directory_find(const struct directory *directory, uint32_t id)

@@ -7,6 +7,7 @@
  */
 
 #include "datapath/datapath.h"
+#include "enforcer/documents.h"
 #include "enforcer/inputs.h"
 #include "enforcer/units.h"
 
@@ -17,6 +18,7 @@ struct identity {
     const char *name;     /* from its tags; "" when it has none */
     uint32_t enforcer_id; /* the first host that has it */
     uint32_t unit;        /* slot of an own unit, or UNIT_NO_SLOT */
+    bool unmatched;       /* no rule can mean it: the Console gave no document for it */
 };
 
 struct directory {
@@ -36,6 +38,16 @@ struct directory {
  */
 int directory_new(uint32_t own_id, const struct units *units, const struct peers *peers,
                   char message[DIRECTORY_MESSAGE_MAX], struct directory **ret);
+
+/* What a Console gave: sorted by number. */
+struct directory_given {
+    struct document_claims *const *identities, *const *hosts;
+    size_t n_identities, n_hosts;
+};
+/* The same from documents; a unit's identity is 0 while it has no number. */
+int directory_new_given(uint32_t own_id, const struct units *units,
+                        const struct directory_given *given, char message[DIRECTORY_MESSAGE_MAX],
+                        struct directory **ret);
 void directory_free(struct directory **directory);
 const struct identity *directory_find(const struct directory *directory, uint32_t id);
 #define _cleanup_directory_ _cleanup_(directory_free)

@@ -26,6 +26,8 @@ int enforcer_main(int argc, char *const argv[])
         return enforcer_describe(&options);
     case OPTIONS_DETACH:
         return enforcer_detach(&options);
+    case OPTIONS_REGISTER:
+        return enforcer_register(&options);
     case OPTIONS_HELP:
         return print_text(options_help(options.topic));
     case OPTIONS_VERSION:

@@ -10,5 +10,6 @@ int enforcer_run(const struct options *options);
 int enforcer_check(const struct options *options);
 int enforcer_describe(const struct options *options);
 int enforcer_detach(const struct options *options);
+int enforcer_register(const struct options *options);
 
 enum { ENFORCER_DONE = 0, ENFORCER_FAILED = 1, ENFORCER_WRONG_INPUT = 2 };

@@ -103,6 +103,25 @@ static int check_peers(const struct config *config, struct diagnostics *diagnost
     return r;
 }
 
+/* What can be known without asking: that there is something to register with, and files read. */
+static int check_console(const struct config *config, struct diagnostics *diagnostics,
+                         struct check_summary *ret)
+{
+    const char *const files[] = {config->credentials, config->ca};
+    static const char *const keys[] = {"credentials", "ca"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (files[i] && access(files[i], R_OK) < 0)
+            diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, config->file, 0, 0, keys[i],
+                            "found %s: %s, expected a readable file", files[i], error_text(errno));
+    if (!config->credentials && !config->token && !config->n_consoles)
+        diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, config->file, 0, 0, "console",
+                        "found neither console nor credentials, expected the URL of a Console or "
+                        "an app credential that names one");
+    *ret = (struct check_summary){.n_units = config->n_units + config->host_enabled};
+    return diagnostics->n_errors ? -BULKHEAD_EINVALID_INPUT : 0;
+}
+
 int offline_check(const struct config *config, struct diagnostics *diagnostics,
                   struct check_summary *ret)
 {
@@ -111,6 +130,8 @@ int offline_check(const struct config *config, struct diagnostics *diagnostics,
     uint8_t digest[INPUTS_DIGEST_BYTES];
     int policy, peers;
 
+    if (config->mode == MODE_CONSOLE)
+        return check_console(config, diagnostics, ret);
     policy = inputs_policy_load(config->policy, config->namespace, diagnostics, &estate, digest);
     peers = check_peers(config, diagnostics, &summary);
     if (policy == -ENOMEM || peers == -ENOMEM)
@@ -177,6 +198,31 @@ static int collect_addresses(struct peer_host *host)
     }
     freeifaddrs(list);
     return 0;
+}
+
+int offline_addresses(struct offline_addresses *ret)
+{
+    struct peer_host host = {0};
+    int r = collect_addresses(&host);
+
+    for (size_t i = 0; i < host.n_addresses && r == 0; i++) {
+        char text[IP_TEXT_MAX];
+
+        ret->texts[ret->n] = strdup(ip_addr_format(&host.addresses[i].addr, text));
+        if (ret->texts[ret->n])
+            ret->n++;
+        else
+            r = -ENOMEM;
+    }
+    free(host.addresses);
+    return r;
+}
+
+void offline_addresses_free(struct offline_addresses *addresses)
+{
+    for (size_t i = 0; i < addresses->n; i++)
+        free(addresses->texts[i]);
+    addresses->n = 0;
 }
 
 /* Borrows namespaces and tags of the units. */

@@ -18,6 +18,13 @@ int offline_check(const struct config *config, struct diagnostics *diagnostics,
 /* This host's peer file. @param units  what it has; @param message  mend for the key file */
 int offline_describe(const struct config *config, const struct units *units,
                      char message[KEYS_MESSAGE_MAX], char **ret);
+/* Addresses of this host that others can reach it by, as texts. */
+struct offline_addresses {
+    char *texts[OFFLINE_ADDRESSES_MAX];
+    size_t n;
+};
+int offline_addresses(struct offline_addresses *ret);
+void offline_addresses_free(struct offline_addresses *addresses);
 void offline_host_name(char ret[OFFLINE_HOST_NAME_MAX]);
 /* Print to standard error, one a line, control characters escaped. */
 void offline_print(const struct diagnostics *diagnostics);

@@ -51,6 +51,16 @@ static const struct command {
      "  --config FILE   configuration\n"
      "  --state DIR     what is kept between runs (" OPTIONS_STATE_DEFAULT ")\n"
      "  --help          this text\n"},
+    {"register", OPTIONS_REGISTER, TAKES_CONFIG | TAKES_STATE,
+     "usage: bulkhead-enforcer register --config FILE [--state DIR]\n"
+     "\n"
+     "Register this host at its Console (mode: console) and start nothing: a key is made here, "
+     "the\n"
+     "Console gives a certificate for it. `run` does the same when it has to.\n"
+     "\n"
+     "  --config FILE   configuration: console, credentials or token, namespace\n"
+     "  --state DIR     where key and certificate are kept (" OPTIONS_STATE_DEFAULT ")\n"
+     "  --help          this text\n"},
 };
 
 static const char *const program_help =
@@ -62,6 +72,7 @@ static const char *const program_help =
     "  check      read configuration, policy and peers; print every problem\n"
     "  describe   print this host's peer file for other hosts\n"
     "  detach     stop enforcing after the daemon has ended\n"
+    "  register   make this host an Enforcer of its Console\n"
     "\n"
     "  --help     this text; also after each command\n"
     "  --version  print the version\n"
@@ -88,8 +99,8 @@ static const struct command *find_command(const char *name, char message[OPTIONS
     }
     nearest = nearest_word(name, words, ARRAY_SIZE(words));
     snprintf(message, OPTIONS_MESSAGE_MAX,
-             "unknown command '%.60s', expected run, check, describe or detach%s%s%s", name,
-             nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+             "unknown command '%.60s', expected run, check, describe, detach or register%s%s%s",
+             name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     return NULL;
 }
 
@@ -163,7 +174,7 @@ int options_parse(int argc, char *const argv[], struct options *ret,
 
     if (argc < 2) {
         snprintf(message, OPTIONS_MESSAGE_MAX,
-                 "a command is missing, expected run, check, describe or detach");
+                 "a command is missing, expected run, check, describe, detach or register");
         return -EINVAL;
     }
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {

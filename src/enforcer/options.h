@@ -14,6 +14,7 @@ enum options_command {
     OPTIONS_CHECK,
     OPTIONS_DESCRIBE,
     OPTIONS_DETACH,
+    OPTIONS_REGISTER,
     OPTIONS_HELP, /* print options_help(topic) */
     OPTIONS_VERSION,
 };

@@ -80,17 +80,19 @@ static int compile(struct ruling *ruling, const struct estate *estate,
 {
     _cleanup_free_
     struct policy_identity *identities = calloc(directory->n + 1, sizeof(*identities));
+    size_t n = 0;
 
     if (!identities)
         return -ENOMEM;
     for (size_t i = 0; i < directory->n; i++)
-        identities[i] = (struct policy_identity){
-            .id = directory->identities[i].id,
-            .namespace = directory->identities[i].namespace,
-            .tags = directory->identities[i].tags,
-        };
+        if (!directory->identities[i].unmatched)
+            identities[n++] = (struct policy_identity){
+                .id = directory->identities[i].id,
+                .namespace = directory->identities[i].namespace,
+                .tags = directory->identities[i].tags,
+            };
     return policy_compile(estate, (const struct policy *const *)ruling->policies,
-                          ruling->n_policies, identities, directory->n, &ruling->compiled);
+                          ruling->n_policies, identities, n, &ruling->compiled);
 }
 
 int ruling_new(const struct estate *estate, const struct units *units,

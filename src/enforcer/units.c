@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/hash.h"
 
+#define ID_BYTES 12
+
 const char *unit_type_name(enum unit_kind kind)
 {
     return kind == UNIT_HOST ? "Host" : "LinuxService";
@@ -23,6 +25,7 @@ static void unit_free(struct unit **at)
     free(unit->namespace);
     free(unit->cgroup);
     tag_set_clear(&unit->tags);
+    tag_set_clear(&unit->reported);
     free(unit);
     *at = NULL;
 }
@@ -38,8 +41,29 @@ static int make_id(struct unit *unit, uint32_t enforcer_id)
     if (buf.error < 0)
         return buf.error;
     r = hash_sha256(buf.data, buf.len, digest);
-    for (size_t i = 0; r == 0 && i < (UNIT_ID_TEXT - 1) / 2; i++)
+    for (size_t i = 0; r == 0 && i < ID_BYTES; i++)
         snprintf(unit->id + 2 * i, 3, "%02x", digest[i]);
+    return r;
+}
+
+/* The path of the cgroup; what is too long is told apart by a digest at its end. */
+static int make_local_id(struct unit *unit)
+{
+    const char *text = unit->kind == UNIT_HOST ? "host" : unit->cgroup;
+    uint8_t digest[SHA256_BYTES];
+    char hex[2 * ID_BYTES + 1];
+    int r;
+
+    if (strlen(text) <= UNIT_LOCAL_ID_MAX) {
+        snprintf(unit->local_id, sizeof(unit->local_id), "%s", text);
+        return 0;
+    }
+    r = hash_sha256(text, strlen(text), digest);
+    for (size_t i = 0; r == 0 && i < ID_BYTES; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    if (r == 0)
+        snprintf(unit->local_id, sizeof(unit->local_id), "%.*s~%s",
+                 UNIT_LOCAL_ID_MAX - 2 * ID_BYTES - 1, text, hex);
     return r;
 }
 
@@ -48,6 +72,7 @@ struct wanted {
     struct unit **units;
     size_t n, left_out;
     const struct config *config;
+    const struct units_console *console;
 };
 
 static void wanted_clear(struct wanted *wanted)
@@ -55,6 +80,38 @@ static void wanted_clear(struct wanted *wanted)
     for (size_t i = 0; i < wanted->n; i++)
         unit_free(&wanted->units[i]);
     free(wanted->units);
+}
+
+static int by_console(const struct units_console *console, struct unit *unit)
+{
+    _cleanup_tag_set_ struct tag_set tags = {0};
+    struct unit_assignment assignment;
+    char *namespace;
+    int r;
+
+    if (!console->assigned(console->context, unit->local_id, &assignment))
+        return 0;
+    namespace = strdup(assignment.namespace);
+    if (!namespace)
+        return -ENOMEM;
+    free(unit->namespace);
+    unit->namespace = namespace;
+    r = tag_set_copy(assignment.tags, &tags);
+    if (r < 0)
+        return r;
+    tag_set_clear(&unit->tags);
+    unit->tags = tags;
+    tags = (struct tag_set){0};
+    unit->identity = assignment.identity;
+    snprintf(unit->id, sizeof(unit->id), "%s", assignment.id);
+    return 0;
+}
+
+/* The host itself cannot be ignored: it is what the ignored fall to. */
+static bool left_to_host(const struct units_console *console, const struct unit *unit)
+{
+    return console->ignored && unit->kind != UNIT_HOST &&
+           console->ignored(console->context, &unit->tags);
 }
 
 static int want(struct wanted *wanted, enum unit_kind kind, const char *name, const char *cgroup,
@@ -80,9 +137,16 @@ static int want(struct wanted *wanted, enum unit_kind kind, const char *name, co
     r = pu_tags_complete(given, config->namespace, name, unit_type_name(kind), &unit->tags);
     if (r < 0)
         return r;
-    unit->identity = identity_id(config->namespace, &unit->tags);
-    r = make_id(unit, config->enforcer_id);
+    r = tag_set_copy(given, &unit->reported);
     if (r == 0)
+        r = make_id(unit, config->enforcer_id);
+    if (r == 0)
+        r = make_local_id(unit);
+    if (r == 0 && wanted->console->assigned)
+        r = by_console(wanted->console, unit);
+    else
+        unit->identity = identity_id(config->namespace, &unit->tags);
+    if (r == 0 && !left_to_host(wanted->console, unit))
         wanted->units[wanted->n++] = TAKE_PTR(unit);
     return r;
 }
@@ -145,7 +209,15 @@ static int want_all(struct wanted *wanted, const char *host_name, const struct w
 
 static bool same(const struct unit *a, const struct unit *b)
 {
-    return strcmp(a->id, b->id) == 0 && tag_set_equal(&a->tags, &b->tags);
+    return strcmp(a->id, b->id) == 0 && tag_set_equal(&a->tags, &b->tags) &&
+           tag_set_equal(&a->reported, &b->reported) && a->identity == b->identity;
+}
+
+/* The same thing on this host, whatever the Console calls it: it keeps its slot. */
+static bool same_thing(const struct unit *a, const struct unit *b)
+{
+    return a->kind == b->kind && strcmp(a->local_id, b->local_id) == 0 &&
+           strcmp(a->name, b->name) == 0;
 }
 
 static void forget(struct units *units, uint32_t index)
@@ -180,12 +252,23 @@ static void place(struct units *units, struct unit *unit)
     units->n++;
 }
 
-static struct unit **find_same(struct wanted *wanted, const struct unit *unit)
+static struct unit **find_match(struct units *units, struct wanted *wanted, const struct unit *unit)
 {
+    bool by_local_id = units->console.assigned != NULL;
+
     for (size_t i = 0; i < wanted->n; i++)
-        if (wanted->units[i] && same(wanted->units[i], unit))
+        if (wanted->units[i] &&
+            (by_local_id ? same_thing(wanted->units[i], unit) : same(wanted->units[i], unit)))
             return &wanted->units[i];
     return NULL;
+}
+
+/* What the Console says of a unit has changed: in its place. */
+static void replace(struct units *units, uint32_t index, struct unit **with)
+{
+    (*with)->index = index;
+    unit_free(&units->slots[index]);
+    units->slots[index] = TAKE_PTR(*with);
 }
 
 /* Nothing in here can fail. Removals first, so that there is room. */
@@ -198,11 +281,14 @@ static bool settle(struct units *units, struct wanted *wanted)
 
         if (!units->slots[i] || units->slots[i]->gone)
             continue;
-        match = find_same(wanted, units->slots[i]);
-        if (match) {
+        match = find_match(units, wanted, units->slots[i]);
+        if (!match) {
+            mark_gone(units, i);
+            changed = true;
+        } else if (same(*match, units->slots[i])) {
             unit_free(match);
         } else {
-            mark_gone(units, i);
+            replace(units, i, match);
             changed = true;
         }
     }
@@ -218,7 +304,7 @@ static bool settle(struct units *units, struct wanted *wanted)
 int units_update(struct units *units, const struct config *config, const char *host_name,
                  const struct workload_scan *scan, bool *ret_changed, size_t *ret_left_out)
 {
-    _cleanup_(wanted_clear) struct wanted wanted = {.config = config};
+    _cleanup_(wanted_clear) struct wanted wanted = {.config = config, .console = &units->console};
     int r;
 
     assert(units && config && host_name);

@@ -13,7 +13,8 @@
 
 enum unit_kind { UNIT_HOST, UNIT_STATIC, UNIT_SYSTEMD };
 
-#define UNIT_ID_TEXT 25 /* 24 hex digits and NUL */
+#define UNIT_ID_TEXT 33       /* 24 hex digits and NUL; or the Console's ID */
+#define UNIT_LOCAL_ID_MAX 125 /* what fits into the key of an entry (link.h) */
 #define UNITS_GONE_KEPT_MAX 256
 #define UNIT_NO_SLOT UINT32_MAX
 
@@ -22,14 +23,32 @@ struct unit {
     enum unit_kind kind;
     char *name;
     char *namespace;
-    char *cgroup;        /* absolute in cgroup v2; NULL for the host */
-    struct tag_set tags; /* completed */
+    char *cgroup;            /* absolute in cgroup v2; NULL for the host */
+    struct tag_set tags;     /* completed; with a Console those it gave */
+    struct tag_set reported; /* what this host says by itself, not completed */
     uint32_t identity;
-    char id[UNIT_ID_TEXT]; /* of (enforcer, namespace, kind, name, cgroup) */
-    bool gone;             /* kept for the names in reports only */
+    char id[UNIT_ID_TEXT]; /* of (enforcer, namespace, kind, name, cgroup), or of the Console */
+    char local_id[UNIT_LOCAL_ID_MAX + 1]; /* unique on the host, the same after a restart */
+    bool gone;                            /* kept for the names in reports only */
+};
+
+/* What a Console says about a unit. */
+struct unit_assignment {
+    const char *id, *namespace;
+    const struct tag_set *tags;
+    uint32_t identity;
+};
+/* mode: console. Without `assigned` units are what the configuration says. */
+struct units_console {
+    /* false: the Console does not know it (yet): its own tags count, without an identity */
+    bool (*assigned)(void *context, const char *local_id, struct unit_assignment *ret);
+    /* Left to the host by the enforcer profile? */
+    bool (*ignored)(void *context, const struct tag_set *tags);
+    void *context;
 };
 
 struct units {
+    struct units_console console;
     struct unit *slots[ABI_PUS_MAX];
     uint32_t next;                      /* slot that is tried first */
     size_t n;                           /* live ones */

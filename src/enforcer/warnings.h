@@ -19,6 +19,7 @@ enum warning_source {
     WARNING_DATAPATH,
     WARNING_LIMITS, /* what this kernel cannot do */
     WARNING_STATE,
+    WARNING_CONSOLE,
     WARNING_SOURCES,
 };
 

@@ -32,7 +32,7 @@ def wait_for(condition, seconds=WAIT_SECONDS, interval=0.02, what="condition"):
         if value:
             return value
         if time.monotonic() > until:
-            raise AssertionError(f"not within {seconds} s: {what}; last {value!r}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}; last {value!r}")
         time.sleep(interval)
 
 

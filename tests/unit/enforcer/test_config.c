@@ -12,6 +12,7 @@
 #include "problems.h"
 
 #define BASE "namespace: /shop\npolicy: /p\n"
+#define CONSOLE "namespace: /shop\nmode: console\n"
 
 static int parse(const char *text, struct diagnostics *diagnostics, struct config **ret)
 {
@@ -29,7 +30,17 @@ static const struct {
            "1:1 found no 'policy', expected this key"},
     {"namespace: shop\npolicy: /p\n", "1:12 namespace: found 'shop', expected "},
     {BASE "mode: console\n",
-     "3:7 mode: found 'console', expected standalone: this build has no Console yet"},
+     "2:9 policy: found '/p', expected nothing here: it counts only with mode: standalone"},
+    {CONSOLE "console: http://c\n",
+     "3:10 console: found 'http://c', expected a URL such as https://console.example:443"},
+    {CONSOLE "console: []\n", "3:10 console: found a list, expected 1 to 16 URLs"},
+    {CONSOLE "proxy: secret@nowhere\n", "1:1 proxy: found nothing, expected a URL such as "},
+    {CONSOLE "token: 'a b'\n", "1:1 token: found nothing, expected a token"},
+    {CONSOLE "credentials: /c\ntoken: t\n",
+     "1:1 token: found nothing, expected either credentials or token"},
+    {CONSOLE "identity: {enforcerId: 1, key: /k}\n",
+     "3:11 identity: found a map, expected nothing here: it counts only with mode: standalone"},
+    {CONSOLE "cloud: maybe\n", "3:8 cloud: found 'maybe', expected off or auto"},
     {BASE "mode: both\n", "3:7 mode: found 'both', expected standalone or console"},
     {BASE "console: https://c:443\n",
      "3:10 console: found 'https://c:443', expected nothing here: it counts only with mode: "

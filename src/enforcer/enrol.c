@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <openssl/evp.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "enforcer/https.h"
+#include "enforcer/offline.h"
+#include "enforcer/pki.h"
+#include "enforcer/registration.h"
+
+/*
+ * Registration: who we are for the Console is an app credential (then a token is issued for its
+ * certificate) or a token. Then a key is made here and only a request for a certificate travels.
+ */
+
+#define TOKEN_VALIDITY "10m"
+#define PEM_BYTES_MAX 65536
+
+struct credential { /* one or the other */
+    char *token;
+    char *certificate, *key, *ca, *url, *namespace;
+};
+
+static void json_unref(json_t **json)
+{
+    json_decref(*json);
+}
+#define _cleanup_json_ _cleanup_(json_unref)
+
+static void wipe(char **at)
+{
+    if (*at)
+        explicit_bzero(*at, strlen(*at));
+    free(*at);
+    *at = NULL;
+}
+
+static void credential_clear(struct credential *credential)
+{
+    wipe(&credential->token);
+    wipe(&credential->key);
+    free(credential->certificate);
+    free(credential->ca);
+    free(credential->url);
+    free(credential->namespace);
+}
+
+/* ---- Credential ------------------------------------------------------------------------------
+ */
+
+static int decode_pem(const json_t *json, const char *name, char **ret)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+    size_t len = text ? strlen(text) : 0, padding = 0;
+    unsigned char *bytes;
+    int n;
+
+    if (len == 0 || len % 4 || len > PEM_BYTES_MAX)
+        return -EINVAL;
+    bytes = malloc(len / 4 * 3 + 1);
+    if (!bytes)
+        return -ENOMEM;
+    n = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len);
+    while (padding < 2 && text[len - 1 - padding] == '=')
+        padding++;
+    if (n < 0 || memchr(bytes, '\0', (size_t)n - padding)) {
+        free(bytes);
+        return -EINVAL;
+    }
+    bytes[(size_t)n - padding] = '\0';
+    *ret = (char *)bytes;
+    return 0;
+}
+
+static int copy_optional(const json_t *json, const char *name, char **ret)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    *ret = text ? strdup(text) : NULL;
+    return text && !*ret ? -ENOMEM : 0;
+}
+
+static int read_credential(const char *text, size_t len, struct credential *ret)
+{
+    _cleanup_json_ json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    int r = decode_pem(json, "certificate", &ret->certificate);
+
+    if (r == 0)
+        r = decode_pem(json, "certificateKey", &ret->key);
+    if (r == 0)
+        r = decode_pem(json, "certificateAuthority", &ret->ca);
+    if (r == 0)
+        r = copy_optional(json, "APIURL", &ret->url);
+    if (r == 0)
+        r = copy_optional(json, "namespace", &ret->namespace);
+    return r;
+}
+
+static int take_token(const char *text, struct credential *ret)
+{
+    size_t len = strcspn(text, " \t\r\n");
+
+    ret->token = len > 0 ? strndup(text, len) : NULL;
+    return ret->token ? 0 : -EINVAL;
+}
+
+static int find_credential(const struct config *config, struct buf *problem, struct credential *ret)
+{
+    const char *environment = getenv("BULKHEAD_TOKEN");
+    _cleanup_(wipe) char *text = NULL;
+    size_t len;
+    int r;
+
+    if (config->token)
+        return take_token(config->token, ret);
+    if (!config->credentials) {
+        if (environment && *environment)
+            return take_token(environment, ret);
+        buf_puts(problem, "nothing is known to register with: set `credentials` or `token` in the "
+                          "configuration, or BULKHEAD_TOKEN");
+        return -EACCES;
+    }
+    r = file_read(config->credentials, PEM_BYTES_MAX * 4, &text, &len);
+    if (r < 0) {
+        buf_printf(problem, "%s: %s", config->credentials, error_text(r));
+        return r == -ENOMEM ? r : -EACCES;
+    }
+    r = text[strspn(text, " \t\r\n")] == '{' ? read_credential(text, len, ret)
+                                             : take_token(text, ret);
+    if (r == -EINVAL)
+        buf_printf(problem, "%s: found neither an app credential in JSON nor a token",
+                   config->credentials);
+    return r == -EINVAL ? -EACCES : r;
+}
+
+/* ---- What the Console says -------------------------------------------------------------------
+ */
+
+static void add_errors(const struct buf *answer, struct buf *problem)
+{
+    _cleanup_json_ json_t *json =
+        answer->len ? json_loadb(answer->data, answer->len, 0, NULL) : NULL;
+    size_t n = json_array_size(json);
+
+    for (size_t i = 0; i < MIN(n, (size_t)3); i++) {
+        const char *text =
+            json_string_value(json_object_get(json_array_get(json, i), "description"));
+
+        buf_puts(problem, i ? "; " : "");
+        text_quote(problem, text ? text : "", text ? strlen(text) : 0);
+    }
+    if (n == 0)
+        text_quote(problem, answer->data ? answer->data : "", answer->len);
+}
+
+/* What people do about it. */
+static const char *advice(int status)
+{
+    switch (status) {
+    case 401:
+        return "the credential or token is not accepted (expired? deleted? compare the clocks)";
+    case 403:
+        return "the credential or token may not register Enforcers in this namespace (it needs the "
+               "role enforcer-installer)";
+    case 404:
+        return "the namespace does not exist, or the URL is none of a Console";
+    case 409:
+        return "the name is taken: delete the old Enforcer at the Console first";
+    case 417:
+        return "the token has been used up";
+    case 422:
+        return "the Console does not accept what this Enforcer says";
+    }
+    return status >= 500 ? "the Console is not able to answer now" : "the Console refuses";
+}
+
+static int explain(int status, const char *what, const struct buf *answer, struct buf *problem)
+{
+    buf_printf(problem, "%s: status %d: %s: ", what, status, advice(status));
+    add_errors(answer, problem);
+    return status >= 500 || status == 429 ? -EAGAIN : -EACCES;
+}
+
+static int issue(const struct channel_target *target, struct buf *problem, char **ret)
+{
+    _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
+    const struct https_request request = {
+        .target = target,
+        .path = "/issue",
+        .body = "{\"realm\":\"Certificate\",\"validity\":\"" TOKEN_VALIDITY "\"}",
+    };
+    _cleanup_json_ json_t *json = NULL;
+    const char *token;
+    int status = https_run(&request, &answer, problem);
+
+    if (status < 0)
+        return status == -EIO ? -EAGAIN : status;
+    if (status != 200)
+        return explain(status, "a token could not be got", &answer, problem);
+    json = json_loadb(answer.data, answer.len, 0, NULL);
+    token = json_string_value(json_object_get(json, "token"));
+    if (!token) {
+        buf_puts(problem, "POST /issue: the answer has no token");
+        return -EACCES;
+    }
+    *ret = strdup(token);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- The Enforcer's object -------------------------------------------------------------------
+ */
+
+void registration_fqdn(char ret[256])
+{
+    char host[OFFLINE_HOST_NAME_MAX];
+    struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM}, *list = NULL;
+
+    offline_host_name(host);
+    snprintf(ret, 256, "%.255s", host);
+    if (strchr(host, '.') || getaddrinfo(host, NULL, &hints, &list) != 0)
+        return;
+    if (list->ai_canonname && strchr(list->ai_canonname, '.'))
+        snprintf(ret, 256, "%.255s", list->ai_canonname);
+    freeaddrinfo(list);
+}
+
+static char *object_text(const char *request_pem)
+{
+    char name[OFFLINE_HOST_NAME_MAX], fqdn[256];
+    json_t *json;
+    char *text;
+
+    offline_host_name(name);
+    registration_fqdn(fqdn);
+    /* version and machine are said in hello: only a connected Enforcer may set them */
+    json =
+        json_pack("{s:s, s:s, s:s}", "name", name, "FQDN", fqdn, "certificateRequest", request_pem);
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    return text;
+}
+
+static char *member(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text ? strdup(text) : NULL;
+}
+
+static int read_object(const struct buf *answer, struct registration *registration)
+{
+    _cleanup_json_ json_t *json = json_loadb(answer->data, answer->len, 0, NULL);
+    json_int_t number = json_integer_value(json_object_get(json, "number"));
+    const char *certificate = json_string_value(json_object_get(json, "certificate"));
+
+    registration->id = member(json, "ID");
+    registration->name = member(json, "name");
+    registration->namespace = member(json, "namespace");
+    registration->ca = member(json, "localCA");
+    registration->number = number > 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+    if (!registration->id || !registration->name || !registration->namespace || !registration->ca ||
+        !registration->number || !certificate)
+        return -EINVAL;
+    return registration_certificate_set(registration, certificate);
+}
+
+static int create(const struct channel_target *target, const char *namespace, const char *token,
+                  struct buf *problem, struct registration *registration)
+{
+    _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
+    _cleanup_free_
+    char *csr = NULL, *text = NULL;
+    struct https_request request = {
+        .target = target, .path = "/enforcers", .token = token, .namespace = namespace};
+    int r = pki_key_new(&registration->key);
+
+    if (r == 0)
+        r = pki_request_new(registration->key, "enforcer", &csr);
+    if (r < 0)
+        return r;
+    text = object_text(csr);
+    if (!text)
+        return -ENOMEM;
+    request.body = text;
+    r = https_run(&request, &answer, problem);
+    if (r < 0)
+        return r == -EIO ? -EAGAIN : r;
+    if (r != 200 && r != 201)
+        return explain(r, "the Enforcer could not be registered", &answer, problem);
+    if (answer.error || read_object(&answer, registration) < 0) {
+        buf_puts(problem, "POST /enforcers: the answer has not all that an Enforcer needs");
+        return -EACCES;
+    }
+    return 0;
+}
+
+static int enrol_at(const struct config *config, const struct credential *credential,
+                    const char *url, struct buf *problem, struct registration *registration)
+{
+    struct registration known = {.ca = credential->ca};
+    struct channel_target target = {.url = url,
+                                    .certificate = credential->certificate,
+                                    .key = credential->key,
+                                    .proxy = config->proxy};
+    _cleanup_(wipe) char *token = NULL;
+    _cleanup_free_
+    char *ca = NULL;
+    int r = registration_ca(config, &known, problem, &ca);
+
+    if (r < 0)
+        return -EACCES;
+    target.ca = ca;
+    if (!credential->token)
+        r = issue(&target, problem, &token);
+    if (r == 0)
+        r = create(&target, config->namespace, credential->token ? credential->token : token,
+                   problem, registration);
+    if (r == 0) {
+        registration->url = strdup(url);
+        r = registration->url ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
+int registration_make(const struct config *config, struct buf *problem, struct registration **ret)
+{
+    _cleanup_(credential_clear) struct credential credential = {0};
+    size_t n = config->n_consoles ? config->n_consoles : 1;
+    int r = find_credential(config, problem, &credential);
+
+    if (r < 0)
+        return r;
+    if (!config->n_consoles && !credential.url) {
+        buf_puts(problem, "no Console is named: set `console` in the configuration");
+        return -EACCES;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct registration *registration = calloc(1, sizeof(*registration));
+
+        if (!registration)
+            return -ENOMEM;
+        buf_puts(problem, i ? "; " : "");
+        r = enrol_at(config, &credential, config->n_consoles ? config->consoles[i] : credential.url,
+                     problem, registration);
+        if (r == 0) {
+            *ret = registration;
+            return 0;
+        }
+        registration_free(&registration);
+        if (r != -EAGAIN)
+            return r;
+    }
+    return r;
+}
