@@ -22,6 +22,7 @@ MAY_USE = {
     "model": ["base"],
     "policy": ["base", "model"],
     "wire": ["base"],
+    "store": ["base"],
     "workload": ["base", "model"],
     "datapath": ["base", "policy", "wire", "bpf"],
     "schema": ["base", "model"],

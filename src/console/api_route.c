@@ -55,6 +55,8 @@ static const struct schema_kind *find_kind(const char *plural, struct api_route 
     if (kind && !kind->hidden)
         return kind;
     nearest = schema_kind_nearest(plural);
+    kind = schema_kind_find(nearest ? nearest : plural);
+    nearest = kind && !kind->hidden ? kind->plural : NULL;
     snprintf(ret->message, sizeof(ret->message), "there is no /%.60s%s%s%s", plural,
              nearest ? "; did you mean /" : "", nearest ? nearest : "", nearest ? "?" : "");
     return NULL;

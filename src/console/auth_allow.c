@@ -122,10 +122,12 @@ static void explain_policy(const struct auth_policy *policy, const struct auth_q
 static void explain_policies(const struct auth *auth, const struct auth_question *question,
                              enum auth_verb verb, const struct schema_kind *kind, json_t *explain)
 {
-    struct auth_policy *policy, *next;
+    struct auth_policy *policy = NULL, *next = NULL;
 
     HASH_ITER(hh, auth->policies.by_id, policy, next)
     {
+        if (json_array_size(explain) >= AUTH_EXPLAIN_MAX)
+            break;
         explain_policy(policy, question, verb, kind, explain);
     }
 }
@@ -133,11 +135,13 @@ static void explain_policies(const struct auth *auth, const struct auth_question
 void auth_explain(struct auth *auth, const struct caller *caller, const char *namespace,
                   json_t *explain)
 {
-    const struct auth_question question = question_of(auth, caller, namespace);
-    const char *forbidden = restriction(caller, namespace);
+    struct auth_question question;
+    const char *forbidden;
 
     assert(auth && caller && namespace && explain);
 
+    question = question_of(auth, caller, namespace);
+    forbidden = restriction(caller, namespace);
     explain_policies(auth, &question, AUTH_LIST, NULL, explain);
     if (forbidden)
         say(explain, "%s", forbidden);
@@ -150,8 +154,8 @@ void auth_explain(struct auth *auth, const struct caller *caller, const char *na
 bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
                   const struct schema_kind *kind, const char *namespace, json_t *explain)
 {
-    const struct auth_question question = question_of(auth, caller, namespace);
-    const char *forbidden = restriction(caller, namespace);
+    struct auth_question question;
+    const char *forbidden;
     struct auth_mask mask;
     bool allowed;
 
@@ -160,6 +164,8 @@ bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb
     assert(kind);
     assert(namespace);
 
+    question = question_of(auth, caller, namespace);
+    forbidden = restriction(caller, namespace);
     granted(auth, caller, namespace, &mask);
     if (explain)
         explain_policies(auth, &question, verb, kind, explain);
@@ -308,16 +314,19 @@ static void add_authorized(void *context, const struct auth_policy *policy)
 
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller)
 {
-    const struct auth_question question = question_of(auth, caller, NULL);
-    struct names names = {.caller = caller, .list = json_array()};
-    const char *home = caller->enforcer_id ? enforcer_namespace(auth, caller) : NULL;
+    struct names names = {.caller = caller};
+    struct auth_question question;
+    const char *home;
 
     assert(auth);
     assert(caller);
 
+    names.list = json_array();
     if (!names.list)
         return NULL;
+    question = question_of(auth, caller, NULL);
     auth_policies_visit(&auth->policies, &question, add_authorized, &names);
+    home = caller->enforcer_id ? enforcer_namespace(auth, caller) : NULL;
     if (home)
         add_name(&names, home);
     return names.list;

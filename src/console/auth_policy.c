@@ -260,8 +260,8 @@ int auth_policies_put(struct auth_policies *policies, const char *id, const char
 
 void auth_policies_clear(struct auth_policies *policies)
 {
-    struct auth_policy *policy, *next;
-    struct auth_claim *claim, *next_claim;
+    struct auth_policy *policy = NULL, *next = NULL;
+    struct auth_claim *claim = NULL, *next_claim = NULL;
 
     HASH_ITER(hh, policies->by_claim, claim, next_claim)
     {

@@ -25,7 +25,7 @@ static void cache_remove(struct auth *auth, struct auth_cached *cached)
 
 void auth_cache_clear(struct auth *auth)
 {
-    struct auth_cached *cached, *next;
+    struct auth_cached *cached = NULL, *next = NULL;
 
     HASH_ITER(hh, auth->cache, cached, next)
     {
@@ -73,7 +73,7 @@ static void quota_remove(struct auth *auth, struct auth_quota *quota)
 
 void auth_quotas_clear(struct auth *auth)
 {
-    struct auth_quota *quota, *next;
+    struct auth_quota *quota = NULL, *next = NULL;
 
     HASH_ITER(hh, auth->quotas, quota, next)
     {
@@ -83,7 +83,7 @@ void auth_quotas_clear(struct auth *auth)
 
 static void quotas_expire(struct auth *auth, int64_t now_ms)
 {
-    struct auth_quota *quota, *next;
+    struct auth_quota *quota = NULL, *next = NULL;
 
     HASH_ITER(hh, auth->quotas, quota, next)
     {

@@ -177,25 +177,24 @@ static void authz_answer(struct api_call *call, json_t *sparse, const char *name
 static void authz(struct api_call *call)
 {
     _cleanup_json_ json_t *sparse = accept_body(call);
-    const char *namespace = sparse ? text_of(sparse, "targetNamespace") : NULL;
+    const char *where = sparse ? text_of(sparse, "targetNamespace") : NULL;
     const char *id = sparse ? text_of(sparse, "targetID") : NULL;
     const struct object *target = id ? objects_find(call->console->objects, id) : NULL;
 
     if (!sparse)
         return;
-    if (id && (!target || !namespace_is_within(namespace, target->space->name))) {
+    if (id && (!target || !namespace_is_within(where, target->space->name))) {
         fail(call, 422, "Validation error", "targetID", "there is no such object there");
         return;
     }
     if (target)
-    namespace = target->space->name;
+        where = target->space->name;
     /* The policies of a place are the business of those who may ask there. */
-    if (!auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind, namespace,
-                      NULL)) {
+    if (!auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind, where, NULL)) {
         fail(call, 403, "Forbidden", "targetNamespace", "you may not ask about this namespace");
         return;
     }
-    authz_answer(call, sparse, namespace);
+    authz_answer(call, sparse, where);
 }
 
 /* ---- apichecks: may I? ---------------------------------------------------------------------- */

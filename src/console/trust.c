@@ -162,7 +162,7 @@ static int ca_load(struct trust *trust, struct buf *problem)
     _cleanup_free_
     char *pem = NULL;
     const ASN1_INTEGER *serial;
-    uint8_t digest[32];
+    uint8_t digest[32] = {0};
     int r;
 
     r = trust_file_read(trust, "ca.crt", false, problem, &pem);

@@ -96,6 +96,7 @@ static int signer_make(struct trust *trust, int64_t now_ms, struct buf *problem)
         r = trust_key_private_pem(key, &signer->private_pem);
     if (r < 0)
         return r;
+    assert(signer);
     signer->own = true;
     signer->created_ms = now_ms;
     r = signer_write(trust, signer, problem);
@@ -136,6 +137,7 @@ static int signer_load(struct trust *trust, const char *name, struct buf *proble
                    trust->directory, name);
         return r;
     }
+    assert(signer);
     signer->own = true;
     if (strncmp(text, CREATED, strlen(CREATED)) == 0)
         signer->created_ms = strtoll(text + strlen(CREATED), NULL, 10);
@@ -248,6 +250,7 @@ int trust_signer_add(struct trust *trust, const char *kid, const char *public_pe
     r = key ? signer_new(key, &signer) : -EINVAL;
     if (r < 0)
         return r;
+    assert(signer);
     if (strcmp(signer->kid, kid) != 0)
         return -EINVAL;
     return signer_insert(trust, &signer);

@@ -140,7 +140,7 @@ static inline char *token_of(struct fixture *f, const char *who, const char *mor
 {
     json_t *claims =
         json_pack("{s:s, s:s, s:s, s:{s:s}, s:I}", "use", "api", "realm", "certificate", "sub", who,
-                  "data", "id", who, "exp", (json_int_t)(test_now_ms / 1000 + 3600));
+                  "data", "id", who, "exp", (json_int_t)test_now_ms / 1000 + 3600);
     json_t *extra = more ? json_loads(more, 0, NULL) : NULL;
     char *token;
 

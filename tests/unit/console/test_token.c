@@ -12,6 +12,7 @@
 #include <jwt.h>
 
 #include "base/file.h"
+#include "base/macros.h"
 #include "request.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
@@ -325,10 +326,11 @@ static void test_rotation(void **state)
 /* Two Consoles with one CA, each with a signing key of its own. */
 static void test_signers_of_others(void **state)
 {
-    struct fixture *f = *state, *other;
+    struct fixture *f = *state, *other = NULL;
     char command[512], *token, *kid;
 
     assert_int_equal(make_fixture((void **)&other), 0);
+    assert(other);
     token = sign(other, DAY_MS);
     expect_refused(f, token, "not known here");
     assert_int_equal(

@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/file.h"
+#include "base/macros.h"
 #include "request.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
@@ -346,13 +347,14 @@ static void test_certificate_profile(void **state)
 static void test_foreign_certificates(void **state)
 {
     struct fixture *f = *state;
-    struct fixture *other;
+    struct fixture *other = NULL;
     struct trust_certificate read = {0};
     EVP_PKEY *key = EVP_EC_gen("P-256");
     char *csr = request_make(key, NULL, "x"), *pem = NULL, *server;
     uint8_t sha256[32];
 
     assert_int_equal(make_fixture((void **)&other), 0);
+    assert(other);
     assert_int_equal(sign(other, csr, &pem, sha256), 0);
     assert_int_equal(trust_certificate_read(f->trust, pem, f->now_ms, &read), -EACCES);
     free(pem);
