@@ -46,10 +46,17 @@ def machine():
 
 
 def revision():
-    """What was measured; "unknown" outside a repository."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    result = subprocess.run(["git", "-C", here, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
+    """What was measured; "unknown" outside a repository. Leaves the index alone: it may be another user's."""
+    def git(*words):
+        here = os.path.dirname(os.path.abspath(__file__))
+        result = subprocess.run(["git", "--no-optional-locks", "-C", here, *words], capture_output=True, text=True, check=False)
+        return result.stdout.strip()
+    try:
+        name = git("describe", "--always")
+        changed = name and git("status", "--porcelain", "--untracked-files=no")
+    except FileNotFoundError:
+        return "unknown"
+    return f"{name}-dirty" if changed else name or "unknown"
 
 
 def number(value):

@@ -58,8 +58,9 @@ def test_syn_cookies_reject(estate, ip, port):
 
 
 def cookies_received(host):
-    words = host.exec("nstat", "-az", "TcpExtSyncookiesRecv").stdout.split()
-    return int(words[words.index("TcpExtSyncookiesRecv") + 1])
+    names, values = (line.split() for line in host.exec("cat", "/proc/net/netstat").stdout.splitlines()
+                     if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values))["SyncookiesRecv"])
 
 
 @contextlib.contextmanager
