@@ -53,6 +53,11 @@ check-kernels: ## the same programs on Debian's kernels 5.10, 6.1 and 6.12, in e
 	@tools/build release
 	@tests/kernels/run all
 
+.PHONY: check-bare
+check-bare: ## the README's commands on a Debian 12 with nothing installed, made for it and removed again (root)
+	@tools/install-deps bare
+	@tests/bare/run
+
 .PHONY: install
 install: ## install under $(DESTDIR)$(PREFIX) what `make` has built
 	@test -x $(BUILD)/bulkhead-enforcer -a -x $(BUILD)/bulkhead || { echo "run 'make' first" >&2; exit 1; }
@@ -66,7 +71,7 @@ uninstall: ## remove what install put there; configuration and state stay
 
 .PHONY: install-deps
 install-deps: ## install every Debian package that any target needs (root)
-	@tools/install-deps build test lint fuzz bench kernels
+	@tools/install-deps build test lint fuzz bench kernels bare
 
 .PHONY: format
 format: ## rewrite C sources with clang-format
