@@ -565,8 +565,9 @@ def test_follow_ends_by_signal(serve):
         client.sendall(ok([flow("a")]))
         release.wait(20)
     server = serve(answer)
-    process = subprocess.Popen([BULKHEAD, "enforcer", "flows", "--follow", "--socket",
-                                str(server.path)], stdout=subprocess.PIPE)
+    # What runs the tests in the background has them ignore SIGINT, and so would the child.
+    process = subprocess.Popen(["env", "--default-signal=INT", BULKHEAD, "enforcer", "flows",
+                                "--follow", "--socket", str(server.path)], stdout=subprocess.PIPE)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == -signal.SIGINT
