@@ -30,7 +30,7 @@ static void test_wrong_content(void **state)
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n", /* 33 bytes */
         GOOD "x",
         GOOD "\n\n",
-        " " GOOD,
+        (" " GOOD),
         "-----BEGIN PRIVATE KEY-----\n",
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd*h8=\n",
     };
