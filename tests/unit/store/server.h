@@ -29,6 +29,11 @@ struct server {
     bool safe; /* fsync */
 };
 
+/* PostgreSQL's programs look for each other where argv[0] says, or else in $PATH, where Debian has
+ * none. */
+#define SERVER_INITDB SERVER_BIN "/initdb"
+#define SERVER_POSTGRES SERVER_BIN "/postgres"
+
 /* In the child: initdb and postgres refuse to run as root. */
 static inline void server_become_user(void)
 {
@@ -51,7 +56,7 @@ static inline bool server_initdb(const struct server *server)
         if (!freopen("/dev/null", "w", stdout))
             _exit(1);
         if (chdir("/") == 0)
-            execl(SERVER_BIN "/initdb", "initdb", "-D", server->directory, "-U", "postgres", "-A",
+            execl(SERVER_INITDB, SERVER_INITDB, "-D", server->directory, "-U", "postgres", "-A",
                   "trust", "-E", "UTF8", "--locale=C", "--no-sync", (char *)NULL);
         _exit(1);
     }
@@ -66,7 +71,7 @@ static inline void server_run(struct server *server)
         prctl(PR_SET_PDEATHSIG, SIGQUIT);
         if (!freopen("/dev/null", "w", stderr) || chdir("/") < 0)
             _exit(1);
-        execl(SERVER_BIN "/postgres", "postgres", "-D", server->directory, "-k", server->directory,
+        execl(SERVER_POSTGRES, SERVER_POSTGRES, "-D", server->directory, "-k", server->directory,
               "-c", "listen_addresses=", "-c", server->safe ? "fsync=on" : "fsync=off", "-c",
               "shared_buffers=32MB", (char *)NULL);
         _exit(1);
@@ -84,7 +89,7 @@ static inline bool server_start(struct server *server, bool safe)
 {
     const struct passwd *user = getpwnam("postgres");
 
-    if (access(SERVER_BIN "/postgres", X_OK) < 0 || (geteuid() == 0 && !user)) {
+    if (access(SERVER_POSTGRES, X_OK) < 0 || (geteuid() == 0 && !user)) {
         fprintf(stderr, "\n*** SKIPPED: no PostgreSQL in " SERVER_BIN
                         " (tools/install-deps test): the PostgreSQL half is NOT tested ***\n\n");
         return false;
