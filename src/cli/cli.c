@@ -11,6 +11,8 @@ int cli_completion(struct cli_call *call)
 {
     if (strcmp(call->arguments[0], "bash") == 0)
         cli_completion_bash(&cli_root, call->output.out);
+    else if (strcmp(call->arguments[0], "fish") == 0)
+        cli_completion_fish(call->output.out);
     else
         cli_completion_zsh(&cli_root, call->output.out);
     return CLI_DONE;
@@ -51,10 +53,12 @@ static void set_output(struct cli_call *call)
                *term = getenv("TERM");
     int fd = fileno(call->output.out);
 
-    call->output.format = !format                       ? CLI_TABLE
-                          : strcmp(format, "json") == 0 ? CLI_JSON
-                          : strcmp(format, "yaml") == 0 ? CLI_YAML
-                                                        : CLI_TABLE;
+    call->output.format = !format                           ? CLI_TABLE
+                          : strcmp(format, "json") == 0     ? CLI_JSON
+                          : strcmp(format, "yaml") == 0     ? CLI_YAML
+                          : strcmp(format, "none") == 0     ? CLI_NONE
+                          : strcmp(format, "template") == 0 ? CLI_TEMPLATE
+                                                            : CLI_TABLE;
     call->output.headers = !cli_flag(call, "no-headers");
     call->output.colours =
         fd >= 0 && isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);

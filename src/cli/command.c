@@ -149,6 +149,30 @@ static int check_choice(const struct cli_call *call, const char *what, const cha
     return CLI_USAGE;
 }
 
+/* KEY=VALUE, or KEY with its value in the next word. */
+static int add_pair(struct cli_call *call, const struct cli_option *option, const char *value,
+                    char **argv, int argc, int *i)
+{
+    const char *equals = strchr(value, '=');
+    struct cli_given given = {.option = option, .value = value};
+
+    if (call->n_given >= CLI_OPTIONS_MAX)
+        return cli_usage_error(call, "more than %d options", CLI_OPTIONS_MAX);
+    if (equals) {
+        given.key_len = (size_t)(equals - value);
+        given.second = equals + 1;
+    } else if (*i + 1 < argc) {
+        given.key_len = strlen(value);
+        given.second = argv[++*i];
+    } else {
+        return cli_usage_error(call, "--%s: expected a value after the key", option->name);
+    }
+    if (given.key_len == 0)
+        return cli_usage_error(call, "--%s: the key is empty", option->name);
+    call->given[call->n_given++] = given;
+    return CLI_DONE;
+}
+
 static int add_option(struct cli_call *call, const struct cli_option *option, const char *value)
 {
     if (!option->repeat && option->value && is_given(call, option))
@@ -161,7 +185,7 @@ static int add_option(struct cli_call *call, const struct cli_option *option, co
         if (r != CLI_DONE)
             return r;
     }
-    call->given[call->n_given++] = (struct cli_given){option, value};
+    call->given[call->n_given++] = (struct cli_given){.option = option, .value = value};
     return CLI_DONE;
 }
 
@@ -183,11 +207,11 @@ static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
             return cli_usage_error(call, "--%s: takes no value", option->name);
         return add_option(call, option, NULL);
     }
-    if (equals)
-        return add_option(call, option, equals + 1);
-    if (*i + 1 >= argc)
+    if (!equals && *i + 1 >= argc)
         return cli_usage_error(call, "--%s: expected %s after it", option->name, option->value);
-    return add_option(call, option, argv[++*i]);
+    equals = equals ? equals + 1 : argv[++*i];
+    return option->pair ? add_pair(call, option, equals, argv, argc, i)
+                        : add_option(call, option, equals);
 }
 
 /* -h, -o json, -ojson, -hV */
@@ -203,11 +227,14 @@ static int parse_short(struct cli_call *call, char **argv, int argc, int *i)
             return unknown_option(call, word);
         }
         if (option->value) {
-            if (at[1])
-                return add_option(call, option, at[1] == '=' ? at + 2 : at + 1);
-            if (*i + 1 >= argc)
+            const char *value = at[1] == '=' ? at + 2 : at + 1;
+
+            if (!at[1] && *i + 1 >= argc)
                 return cli_usage_error(call, "-%c: expected %s after it", *at, option->value);
-            return add_option(call, option, argv[++*i]);
+            if (!at[1])
+                value = argv[++*i];
+            return option->pair ? add_pair(call, option, value, argv, argc, i)
+                                : add_option(call, option, value);
         }
         r = add_option(call, option, NULL);
         if (r != CLI_DONE)
@@ -296,6 +323,16 @@ void cli_call_clear(struct cli_call *call)
     call->given = NULL;
     call->arguments = NULL;
     call->n_given = call->n_arguments = 0;
+}
+
+const struct cli_given *cli_next(const struct cli_call *call, const char *name, size_t *at)
+{
+    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
+
+    while (option && *at < call->n_given)
+        if (call->given[(*at)++].option == option)
+            return &call->given[*at - 1];
+    return NULL;
 }
 
 const char *cli_value(const struct cli_call *call, const char *name)

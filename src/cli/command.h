@@ -15,11 +15,26 @@
 
 #define CLI_DEPTH_MAX 8      /* words of a command, "bulkhead" included */
 #define CLI_OPTIONS_MAX 4096 /* options given in one call */
-#define CLI_WORDS_MAX 64     /* names looked through for "did you mean" */
+#define CLI_WORDS_MAX 128    /* names looked through for "did you mean" */
 
 enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli_call;
+
+/* What can stand in a place that only the tables of the schema, files of the user, or the Console
+ * know: `bulkhead __complete` works it out. */
+enum cli_offer {
+    CLI_OFFER_NOTHING,
+    CLI_OFFER_KINDS,
+    CLI_OFFER_KIND_AND_OBJECTS, /* first the kind, then names of its objects */
+    CLI_OFFER_OBJECTS,          /* of the command's own kind: app credentials */
+    CLI_OFFER_ATTRIBUTES,       /* of the kind that is the first argument */
+    CLI_OFFER_PAIRS,            /* attribute, then value */
+    CLI_OFFER_PARAMETERS,       /* key=value of the query */
+    CLI_OFFER_NAMESPACES,
+    CLI_OFFER_PROFILES,
+    CLI_OFFER_ROLES,
+};
 
 struct cli_option {
     const char *name;           /* long name without dashes */
@@ -29,6 +44,8 @@ struct cli_option {
     const char *const *choices; /* the only values allowed, NULL-terminated; NULL: any */
     bool repeat;                /* may be given more than once */
     bool file;                  /* completion offers files */
+    bool pair;                  /* KEY=VALUE, or KEY and VALUE as two words */
+    enum cli_offer offer;
 };
 
 struct cli_argument {
@@ -37,6 +54,7 @@ struct cli_argument {
     size_t min, max; /* how many of them */
     const char *const *choices;
     bool file;
+    enum cli_offer offer;
 };
 
 struct cli_command {
@@ -51,11 +69,14 @@ struct cli_command {
     const struct cli_argument *argument; /* NULL: takes none */
     int (*run)(struct cli_call *call);   /* enum cli_exit; NULL: a group of commands */
     bool hidden;                         /* not in help, completion and manual */
+    const char *kind;                    /* of the objects that CLI_OFFER_OBJECTS offers */
 };
 
 struct cli_given {
     const struct cli_option *option;
-    const char *value; /* NULL for a flag */
+    const char *value;  /* NULL for a flag */
+    size_t key_len;     /* pairs: the key is value[0..key_len) */
+    const char *second; /* pairs: the value of the key */
 };
 
 /* One parsed command line; strings belong to argv. */
@@ -91,6 +112,10 @@ bool cli_flag(const struct cli_call *call, const char *name);
 /* The last value given; NULL when there was none. Asserts that the command has this option. */
 const char *cli_value(const struct cli_call *call, const char *name);
 
+/* The next one of this name behind *at (0 at first); NULL when there is no more, or the command has
+ * no such option. */
+const struct cli_given *cli_next(const struct cli_call *call, const char *name, size_t *at);
+
 /* "bulkhead: " text newline, to call->err; foreign strings in it are the caller's to escape. */
 void cli_error(const struct cli_call *call, const char *format, ...) _printf_(2, 3);
 /* Like cli_error, and where to find help. Returns CLI_USAGE. */
@@ -106,6 +131,7 @@ void cli_help_print(const struct cli_command *const *path, size_t depth, FILE *o
 void cli_manual_print(const struct cli_command *root, FILE *out);
 void cli_completion_bash(const struct cli_command *root, FILE *out);
 void cli_completion_zsh(const struct cli_command *root, FILE *out);
+void cli_completion_fish(FILE *out);
 
 /*
  * Call `fn` for every command that is not hidden, parents first.
@@ -123,6 +149,40 @@ int cli_enforcer_counters(struct cli_call *call);
 int cli_enforcer_netstat(struct cli_call *call);
 int cli_enforcer_disable(struct cli_call *call);
 int cli_enforcer_enable(struct cli_call *call);
+int cli_enforcer_register(struct cli_call *call);
+int cli_api_list(struct cli_call *call);
+int cli_api_get(struct cli_call *call);
+int cli_api_create(struct cli_call *call);
+int cli_api_update(struct cli_call *call);
+int cli_api_delete(struct cli_call *call);
+int cli_api_delete_many(struct cli_call *call);
+int cli_api_count(struct cli_call *call);
+int cli_api_describe(struct cli_call *call);
+int cli_api_info(struct cli_call *call);
+int cli_api_stub(struct cli_call *call);
+int cli_api_search(struct cli_call *call);
+int cli_api_all(struct cli_call *call);
+int cli_api_import(struct cli_call *call);
+int cli_api_export(struct cli_call *call);
+int cli_api_listen(struct cli_call *call);
+int cli_appcred_create(struct cli_call *call);
+int cli_appcred_list(struct cli_call *call);
+int cli_appcred_renew(struct cli_call *call);
+int cli_appcred_roles(struct cli_call *call);
+int cli_appcred_subnets(struct cli_call *call);
+int cli_appcred_enable(struct cli_call *call);
+int cli_appcred_disable(struct cli_call *call);
+int cli_appcred_delete(struct cli_call *call);
+int cli_auth_appcred(struct cli_call *call);
+int cli_auth_cert(struct cli_call *call);
+int cli_auth_token(struct cli_call *call);
+int cli_auth_local(struct cli_call *call);
+int cli_auth_verify(struct cli_call *call);
+int cli_configure(struct cli_call *call);
+int cli_profiles_list(struct cli_call *call);
+int cli_profiles_use(struct cli_call *call);
+int cli_profiles_show(struct cli_call *call);
+int cli_complete(struct cli_call *call);
 int cli_completion(struct cli_call *call);
 int cli_help(struct cli_call *call);
 int cli_manual(struct cli_call *call);

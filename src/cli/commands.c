@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command table. Everything the command line knows about itself is here. */
+#include "cli/client/session.h"
 #include "cli/command.h"
+#include "cli/tables.h"
 
 static const char *const formats[] = {"table", "json", "yaml", NULL};
-static const char *const shells[] = {"bash", "zsh", NULL};
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 static const struct cli_option root_options[] = {
     {.name = "output",
@@ -180,14 +182,31 @@ static const struct cli_command enforcer_commands[] = {
      .options = yes_options,
      .n_options = ARRAY_SIZE(yes_options),
      .run = cli_enforcer_enable},
+    {.name = "register",
+     .help = "Get from the Console what a new host needs to register its enforcer",
+     .details =
+         "Asks the Console, not the enforcer of this host. The answer is a credential file for "
+         "`credentials:` of bulkhead-enforcer: a token that can register enforcers in the "
+         "namespace and nothing else, good for 30 minutes; with --with appcred, an app credential "
+         "that can do the same until it is deleted. The enforcer trades it for a certificate of "
+         "its own.",
+     .example = "bulkhead enforcer register -n /shop --output-file registration.json\n"
+                "bulkhead enforcer register -n /shop --with appcred --authorized-subnet "
+                "192.0.2.0/24",
+     .options = cli_register_options,
+     .n_options = ARRAY_SIZE(cli_register_options),
+     .run = cli_enforcer_register},
 };
 
 /* ---- the rest ------------------------------------------------------------------------------- */
 
 static const struct cli_argument shell_argument = {
-    .name = "SHELL", .help = "bash or zsh", .min = 1, .max = 1, .choices = shells};
+    .name = "SHELL", .help = "bash, zsh or fish", .min = 1, .max = 1, .choices = shells};
 static const struct cli_argument help_argument = {
     .name = "COMMAND", .help = "Words of a command", .min = 0, .max = CLI_DEPTH_MAX};
+
+static const struct cli_argument help_words = {
+    .name = "WORD", .help = "What was typed", .min = 0, .max = CLI_ARGUMENTS_MANY};
 
 static const struct cli_command root_commands[] = {
     {.name = "policy",
@@ -203,6 +222,47 @@ static const struct cli_command root_commands[] = {
      .n_options = ARRAY_SIZE(enforcer_options),
      .children = enforcer_commands,
      .n_children = ARRAY_SIZE(enforcer_commands)},
+    {.name = "api",
+     .help = "Work with the objects of a Console",
+     .details =
+         "Every kind of object goes by its name, its plural or an alias (bulkhead api info), every "
+         "object by its ID or its name.\n\n"
+         "Which Console, by which credential, in which namespace: flags, else BULKHEAD_API, "
+         "BULKHEAD_CREDENTIALS, BULKHEAD_TOKEN and BULKHEAD_NAMESPACE, else the profile "
+         "(bulkhead profiles show), else what the credential says.",
+     .options = cli_api_options,
+     .n_options = ARRAY_SIZE(cli_api_options),
+     .children = cli_api_commands,
+     .n_children = ARRAY_SIZE(cli_api_commands)},
+    {.name = "appcred",
+     .help = "Make and manage app credentials: certificates for programs",
+     .options = session_options,
+     .n_options = ARRAY_SIZE(session_options),
+     .children = cli_appcred_commands,
+     .n_children = ARRAY_SIZE(cli_appcred_commands)},
+    {.name = "auth",
+     .help = "Get tokens, and look at them",
+     .options = session_options,
+     .n_options = ARRAY_SIZE(session_options),
+     .children = cli_auth_commands,
+     .n_children = ARRAY_SIZE(cli_auth_commands)},
+    {.name = "configure",
+     .help = "Make a profile with an app credential of its own",
+     .details = "Begins with --creds (the administrator's file that the Console wrote at its first "
+                "start), --token, or --api and an --account. Asks for what is missing when there "
+                "is a terminal.",
+     .example = "bulkhead configure --creds administrator.json\n"
+                "bulkhead configure --api https://console.example:8443 --api-cacert ca.crt "
+                "--account ann --name work --role namespace.viewer",
+     .options = cli_configure_options,
+     .n_options = ARRAY_SIZE(cli_configure_options),
+     .run = cli_configure},
+    {.name = "profiles",
+     .help = "List and choose profiles",
+     .details = "A profile is ~/.config/bulkhead/NAME.yaml with api, namespace, creds, "
+                "api-cacert, encoding, output, timeout.",
+     .children = cli_profiles_commands,
+     .n_children = ARRAY_SIZE(cli_profiles_commands)},
     {.name = "completion",
      .help = "Print the completion script for a shell",
      .example = "source <(bulkhead completion bash)",
@@ -213,6 +273,11 @@ static const struct cli_command root_commands[] = {
      .example = "bulkhead help policy eval",
      .argument = &help_argument,
      .run = cli_help},
+    {.name = "__complete",
+     .help = "Offer words for completion",
+     .argument = &help_words,
+     .run = cli_complete,
+     .hidden = true},
     {.name = "__manual", .help = "Print the manual page", .run = cli_manual, .hidden = true},
 };
 
@@ -220,8 +285,8 @@ const struct cli_command cli_root = {
     .name = "bulkhead",
     .help = "identity-based microsegmentation",
     .details =
-        "Checks rulesets, says what they mean for a flow, and shows what the enforcer of this host "
-        "does.\n\n"
+        "Checks rulesets, says what they mean for a flow, shows what the enforcer of this host "
+        "does, and works with the objects of a Console.\n\n"
         "Exit status: 0 done, 1 the answer is no or something failed, 2 wrong usage or input. "
         "Errors "
         "go to standard error; nothing but the answer goes to standard output.",

@@ -23,8 +23,13 @@ static void collect_options(const struct cli_command *const *path, size_t depth,
         const struct cli_option *option = &command->options[i];
         bool known = false;
 
-        for (size_t j = 0; j < list->n; j++)
-            known |= strcmp(list->items[j]->name, option->name) == 0;
+        for (size_t j = 0; j < list->n; j++) {
+            if (strcmp(list->items[j]->name, option->name) != 0)
+                continue;
+            known = true;
+            if (option->letter && !list->items[j]->letter) /* the one that says most */
+                list->items[j] = option;
+        }
         if (!option->value || known)
             continue;
         assert(list->n < CLI_WORDS_MAX);
@@ -49,7 +54,8 @@ static void print_option_arms(const struct option_list *list, bool values, FILE 
         if (values) {
             fputs(") offer='", out);
             print_choices(out, option->choices);
-            fprintf(out, "' files=%d ;;\n", option->file);
+            fprintf(out, "' files=%d asks=%d ;;\n", option->file,
+                    option->offer != CLI_OFFER_NOTHING);
         } else {
             fputs(") skip=1 ;;\n", out);
         }
@@ -84,10 +90,13 @@ static void print_offer_arm(const struct cli_command *const *path, size_t depth,
             fprintf(out, "%s%s", n++ ? " " : "", command->children[i].name);
     if (command->argument)
         print_choices(out, command->argument->choices);
-    fprintf(out, "'\n        files=%d\n        ;;\n", command->argument && command->argument->file);
+    fprintf(out, "'\n        files=%d asks=%d\n        ;;\n",
+            command->argument && command->argument->file,
+            command->argument && command->argument->offer != CLI_OFFER_NOTHING);
 }
 
-/* Reads $typed, $prev and $cur; sets $offer (words) and $files (0 or 1). */
+/* Reads $typed, $prev and $cur; sets $offer (words), $files and $asks (0 or 1: whether
+ * `bulkhead __complete` knows more). */
 static void print_core(const struct cli_command *root, FILE *out)
 {
     struct option_list list = {.n = 0};
@@ -121,7 +130,7 @@ static void print_core(const struct cli_command *root, FILE *out)
     fputs("        esac\n"
           "    else\n"
           "        case \"$cur\" in\n"
-          "        -*) offer=\"$flags\" files=0 ;;\n"
+          "        -*) offer=\"$flags\" files=0 asks=0 ;;\n"
           "        esac\n"
           "    fi\n",
           out);
@@ -133,12 +142,16 @@ void cli_completion_bash(const struct cli_command *root, FILE *out)
           "# shellcheck shell=bash\n"
           "# Completion of bulkhead for bash; made by 'bulkhead completion bash'.\n"
           "_bulkhead() {\n"
-          "    local word where=bulkhead skip=0 offer='' flags='' files=0\n"
+          "    local word where=bulkhead skip=0 offer='' flags='' files=0 asks=0\n"
           "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD - 1]}\"\n"
           "    local typed=(\"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n",
           out);
     print_core(root, out);
     fputs("    mapfile -t COMPREPLY < <(compgen -W \"$offer\" -- \"$cur\")\n"
+          "    if [ \"$asks\" = 1 ]; then\n"
+          "        mapfile -t COMPREPLY < <(bulkhead __complete -- "
+          "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+          "    fi\n"
           "    if [ \"$files\" = 1 ]; then\n"
           "        compopt -o filenames 2>/dev/null\n"
           "        mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$cur\")\n"
@@ -156,15 +169,29 @@ void cli_completion_zsh(const struct cli_command *root, FILE *out)
           "_bulkhead() {\n"
           "    local cur=\"${words[CURRENT]}\" prev=\"${words[CURRENT - 1]}\"\n"
           "    local -a typed\n"
-          "    local word where=bulkhead skip=0 offer='' flags='' files=0\n"
+          "    local word where=bulkhead skip=0 offer='' flags='' files=0 asks=0\n"
           "    typed=(\"${words[@]:1:$((CURRENT - 2))}\")\n",
           out);
     print_core(root, out);
     fputs("    compadd -- ${=offer}\n"
+          "    if [ \"$asks\" = 1 ]; then\n"
+          "        compadd -- ${(f)\"$(bulkhead __complete -- \"${typed[@]}\" \"$cur\" "
+          "2>/dev/null)\"}\n"
+          "    fi\n"
           "    if [ \"$files\" = 1 ]; then\n"
           "        _files\n"
           "    fi\n"
           "}\n"
           "_bulkhead \"$@\"\n",
+          out);
+}
+
+/* All of it is asked for: fish has no words to walk. */
+void cli_completion_fish(FILE *out)
+{
+    fputs("# SPDX-License-Identifier: Apache-2.0\n"
+          "# Completion of bulkhead for fish; made by 'bulkhead completion fish'.\n"
+          "complete -c bulkhead -a '(bulkhead __complete -- (commandline -opc)[2..-1] "
+          "(commandline -ct) 2>/dev/null)'\n",
           out);
 }

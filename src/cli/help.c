@@ -77,12 +77,27 @@ void cli_usage_print(const struct cli_command *const *path, size_t depth, FILE *
     fputc('\n', out);
 }
 
-static void print_options(const struct cli_command *command, FILE *out)
+/* A deeper command has an option of this name, which counts. */
+static bool is_shadowed(const struct cli_command *const *path, size_t depth, size_t at,
+                        const struct cli_option *option)
 {
+    for (size_t d = at + 1; d < depth; d++)
+        for (size_t i = 0; i < path[d]->n_options; i++)
+            if (strcmp(path[d]->options[i].name, option->name) == 0)
+                return true;
+    return false;
+}
+
+static void print_options(const struct cli_command *const *path, size_t depth, size_t at, FILE *out)
+{
+    const struct cli_command *command = path[at];
+
     for (size_t i = 0; i < command->n_options; i++) {
         const struct cli_option *option = &command->options[i];
         char name[64], letter[8] = "    ";
 
+        if (is_shadowed(path, depth, at, option))
+            continue;
         if (option->letter)
             snprintf(letter, sizeof(letter), "-%c, ", option->letter);
         snprintf(name, sizeof(name), "%s--%s%s%s", letter, option->name, option->value ? " " : "",
@@ -118,7 +133,7 @@ void cli_help_print(const struct cli_command *const *path, size_t depth, FILE *o
     }
     fputs("\nOptions:\n", out);
     for (size_t d = depth; d-- > 0;)
-        print_options(path[d], out);
+        print_options(path, depth, d, out);
     if (command->example) {
         fputs("\nExamples:\n  ", out);
         for (const char *at = command->example; *at; at++)

@@ -120,6 +120,41 @@ static int print_json(FILE *out, const json_t *value, size_t flags)
     return 0;
 }
 
+int output_list_item(const struct cli_output *output, size_t i, const json_t *value)
+{
+    _cleanup_free_
+    char *text = NULL;
+
+    if (output->format == CLI_YAML) {
+        json_t *list = json_pack("[O]", value);
+        int r = list ? output_yaml(output->out, list, false) : -ENOMEM;
+
+        json_decref(list);
+        return r;
+    }
+    text = json_dumps(value, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+    if (!text)
+        return -ENOMEM;
+    fputs(i ? ",\n  " : "[\n  ", output->out);
+    for (const char *at = text; *at; at++) {
+        if (*at == '\x7f')
+            fputs("\\u007f", output->out);
+        else
+            fputc(*at, output->out);
+        if (*at == '\n')
+            fputs("  ", output->out);
+    }
+    return 0;
+}
+
+void output_list_end(const struct cli_output *output, size_t n)
+{
+    if (n == 0)
+        fputs("[]\n", output->out);
+    else if (output->format == CLI_JSON)
+        fputs("\n]\n", output->out);
+}
+
 int output_document(const struct cli_output *output, const json_t *value)
 {
     assert(output->format != CLI_TABLE);

@@ -16,7 +16,8 @@
 
 #include "base/macros.h"
 
-enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML };
+/* The last two are for objects of the Console only. */
+enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML, CLI_NONE, CLI_TEMPLATE };
 
 struct cli_output {
     FILE *out;
@@ -63,6 +64,10 @@ enum cli_colour colour_of_verdict(const char *text);
 int output_document(const struct cli_output *output, const json_t *value);
 /* One value on one line (JSON), or one YAML document: for endless streams. */
 int output_streamed(const struct cli_output *output, const json_t *value);
+/* The i-th (from 0) element of a list that is printed while it comes (JSON, YAML), and the end of
+ * one with n elements. What comes out is one document, as of output_document(). */
+int output_list_item(const struct cli_output *output, size_t i, const json_t *value);
+void output_list_end(const struct cli_output *output, size_t n);
 /* Rows of `array` as a table. 0 or -ENOMEM. */
 int output_table(const struct cli_output *output, const json_t *array,
                  const struct cli_column *columns, size_t n_columns);

@@ -32,7 +32,9 @@ def run(*args, **options):
 
 COMMANDS = ["", "policy", "policy check", "policy eval", "enforcer", "enforcer status",
             "enforcer pus", "enforcer flows", "enforcer counters", "enforcer netstat",
-            "enforcer disable", "enforcer enable", "completion", "help"]
+            "enforcer disable", "enforcer enable", "enforcer register", "api", "api list", "api import",
+            "appcred", "appcred create", "auth", "auth local", "configure", "profiles", "profiles list",
+            "completion", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -78,16 +80,17 @@ def bash_completion(line):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("bulkhead ", ["policy", "enforcer", "completion", "help"]),
+    ("bulkhead ", ["policy", "enforcer", "api", "appcred", "auth", "configure", "profiles",
+                   "completion", "help"]),
     ("bulkhead pol", ["policy"]),
     ("bulkhead -o json enf", ["enforcer"]),
     ("bulkhead enforcer --socket policy ", ["status", "pus", "flows", "counters", "netstat",
-                                            "disable", "enable"]),
+                                            "disable", "enable", "register"]),
     ("bulkhead enforcer flows --f", ["--follow"]),
     ("bulkhead policy check --s", ["--strict"]),
     ("bulkhead enforcer status --output ", ["table", "json", "yaml"]),
     ("bulkhead -o y", ["yaml"]),
-    ("bulkhead completion ", ["bash", "zsh"]),
+    ("bulkhead completion ", ["bash", "zsh", "fish"]),
 ])
 def test_bash_completion(line, words):
     assert bash_completion(line) == words

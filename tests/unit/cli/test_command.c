@@ -68,7 +68,7 @@ static void refuses_wrong_usage(void **state)
         {"bulkhead enforcer status -- --help", "unexpected argument '--help'"},
         {"bulkhead policy check", "PATH is missing"},
         {"bulkhead completion", "SHELL is missing"},
-        {"bulkhead completion fish", "SHELL: found 'fish', expected bash or zsh"},
+        {"bulkhead completion tcsh", "SHELL: found 'tcsh', expected bash, zsh or fish"},
         {"bulkhead help nothing", "unknown command 'nothing'"},
         {"bulkhead help completion bash", "unknown command 'bash'"},
         {"bulkhead policy check --namespace shop x",
@@ -219,8 +219,11 @@ static void checks_one(const struct cli_command *const *path, size_t depth, void
             for (size_t j = 0; j < command->n_options; j++) {
                 const struct cli_option *b = &command->options[j];
 
-                assert_true(a == b || strcmp(a->name, b->name) != 0);
-                assert_true(a == b || !a->letter || a->letter != b->letter);
+                /* Objects have more forms of output than other answers. */
+                bool replaces = strcmp(a->name, "output") == 0 && d + 1 < depth;
+
+                assert_true(a == b || replaces || strcmp(a->name, b->name) != 0);
+                assert_true(a == b || replaces || !a->letter || a->letter != b->letter);
             }
         }
     }

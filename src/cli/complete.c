@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bulkhead __complete -- WORD…: what the last word could become, one candidate a line. The scripts
+ * of completion.c ask it for what is not in the command table. It asks the Console for names only
+ * with a token at hand, and does not wait long.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/api/api.h"
+#include "cli/profiles.h"
+
+#define NAMES_MAX "200"
+
+struct completion {
+    struct cli_call *typed; /* the words before the last one */
+    const char *current;
+    FILE *out;
+};
+
+static void offer(const struct completion *completion, const char *word)
+{
+    _cleanup_free_
+    char *safe = NULL;
+
+    if (!word || strncmp(word, completion->current, strlen(completion->current)) != 0)
+        return;
+    safe = text_safe(word);
+    if (safe && strcmp(safe, word) == 0) /* what would need escapes is not offered */
+        fprintf(completion->out, "%s\n", word);
+}
+
+static void offer_words(const struct completion *completion, const char *const *words)
+{
+    for (; words && *words; words++)
+        offer(completion, *words);
+}
+
+/* ---- What the tables know ----------------------------------------------------------------- */
+
+static const struct schema_kind *kind_of(const struct completion *completion)
+{
+    const struct cli_call *typed = completion->typed;
+
+    return typed->n_arguments > 0 ? schema_kind_find(typed->arguments[0]) : NULL;
+}
+
+static void offer_kinds(const struct completion *completion)
+{
+    const struct schema_kind *const *kinds;
+    size_t n;
+
+    kinds = schema_kinds(&n);
+    for (size_t i = 0; i < n; i++)
+        if (kinds[i]->plural && !kinds[i]->hidden)
+            offer(completion, kinds[i]->plural);
+}
+
+static void offer_attributes(const struct completion *completion)
+{
+    const struct schema_kind *kind = kind_of(completion);
+    const struct schema_attribute *attribute;
+
+    for (size_t i = 0; kind && (attribute = schema_attribute_at(kind, i)); i++)
+        offer(completion, attribute->name);
+}
+
+static void offer_roles(const struct completion *completion)
+{
+    const struct schema_role *roles;
+    size_t n;
+
+    roles = schema_roles(&n);
+    for (size_t i = 0; i < n; i++)
+        offer(completion, strchr(roles[i].key, '=') + 1);
+}
+
+static void offer_values(const struct completion *completion, const char *key)
+{
+    static const char *const truths[] = {"true", "false", NULL};
+    const struct schema_kind *kind = kind_of(completion);
+    const struct schema_attribute *attribute = kind ? schema_attribute_find(kind, key) : NULL;
+
+    if (attribute && attribute->type == SCHEMA_BOOL)
+        offer_words(completion, truths);
+    else if (attribute)
+        offer_words(completion, attribute->choices);
+}
+
+static void offer_parameters(const struct completion *completion)
+{
+    const struct schema_kind *kind = kind_of(completion);
+    const struct schema_query_key *keys;
+    size_t n;
+
+    keys = schema_verb_keys(SCHEMA_LIST, &n);
+    for (size_t i = 0; i < n; i++)
+        offer(completion, keys[i].name);
+    for (size_t i = 0; kind && i < kind->n_keys; i++)
+        offer(completion, kind->keys[i].name);
+}
+
+static void offer_profiles(const struct completion *completion)
+{
+    _cleanup_(strv_free) char **names = NULL;
+    size_t n;
+
+    names = profiles_names(&n);
+    for (size_t i = 0; i < n; i++)
+        offer(completion, names[i]);
+}
+
+/* ---- What the Console knows --------------------------------------------------------------- */
+
+static void offer_names(const struct completion *completion, const char *path, bool stored)
+{
+    static const char *const fields[] = {"name", NULL};
+    _cleanup_session_ struct session session = {0};
+    _cleanup_client_answer_ struct client_answer answer = {0};
+    struct client_request request = {.method = "GET", .path = path};
+    json_t *object;
+    size_t i;
+
+    if (session_open_quiet(completion->typed, &session) < 0)
+        return;
+    if (stored) {
+        request.fields = fields;
+        client_query(&request, "limit", NAMES_MAX);
+        client_query(&request, "recursive", "true");
+    }
+    if (session_send(&session, &request, &answer) != CLI_DONE)
+        return;
+    json_array_foreach(answer.body, i, object)
+        offer(completion, json_string_value(json_object_get(object, "name")));
+}
+
+static void offer_objects(const struct completion *completion, const struct schema_kind *kind)
+{
+    _cleanup_free_
+    char *path = kind ? api_path(kind, NULL) : NULL;
+
+    if (path && kind->plural)
+        offer_names(completion, path, kind->stored);
+}
+
+/* ---- Where the last word stands ----------------------------------------------------------- */
+
+static void offer_by(const struct completion *completion, enum cli_offer what)
+{
+    const struct cli_command *command = cli_call_command(completion->typed);
+
+    switch (what) {
+    case CLI_OFFER_NOTHING:
+        break;
+    case CLI_OFFER_KINDS:
+        offer_kinds(completion);
+        break;
+    case CLI_OFFER_KIND_AND_OBJECTS:
+        if (completion->typed->n_arguments == 0)
+            offer_kinds(completion);
+        else
+            offer_objects(completion, kind_of(completion));
+        break;
+    case CLI_OFFER_OBJECTS:
+        offer_objects(completion, command->kind ? schema_kind_find(command->kind) : NULL);
+        break;
+    case CLI_OFFER_ATTRIBUTES:
+    case CLI_OFFER_PAIRS:
+        offer_attributes(completion);
+        break;
+    case CLI_OFFER_PARAMETERS:
+        offer_parameters(completion);
+        break;
+    case CLI_OFFER_NAMESPACES:
+        offer_names(completion, "/accessiblenamespaces", false);
+        break;
+    case CLI_OFFER_PROFILES:
+        offer_profiles(completion);
+        break;
+    case CLI_OFFER_ROLES:
+        offer_roles(completion);
+        break;
+    }
+}
+
+static const struct cli_option *option_of(const struct cli_call *call, const char *word)
+{
+    for (size_t d = call->depth; word && *word == '-' && d-- > 0;)
+        for (size_t i = 0; i < call->path[d]->n_options; i++) {
+            const struct cli_option *option = &call->path[d]->options[i];
+
+            if (option->value && ((word[1] == '-' && strcmp(word + 2, option->name) == 0) ||
+                                  (word[1] == option->letter && word[1] && !word[2])))
+                return option;
+        }
+    return NULL;
+}
+
+static void complete(const struct completion *completion, const char *last, const char *before)
+{
+    const struct cli_call *typed = completion->typed;
+    const struct cli_command *command = cli_call_command(typed);
+    const struct cli_option *option = option_of(typed, last), *pair = option_of(typed, before);
+
+    if (pair && pair->pair && !strchr(last, '=')) {
+        offer_values(completion, last);
+        return;
+    }
+    if (option) {
+        offer_words(completion, option->choices);
+        offer_by(completion, option->offer);
+        return;
+    }
+    if (*completion->current == '-') {
+        for (size_t d = typed->depth; d-- > 0;)
+            for (size_t i = 0; i < typed->path[d]->n_options; i++) {
+                char name[128];
+
+                snprintf(name, sizeof(name), "--%s", typed->path[d]->options[i].name);
+                offer(completion, name);
+            }
+        return;
+    }
+    for (size_t i = 0; i < command->n_children; i++)
+        if (!command->children[i].hidden)
+            offer(completion, command->children[i].name);
+    if (command->argument) {
+        offer_words(completion, command->argument->choices);
+        offer_by(completion, command->argument->offer);
+    }
+}
+
+int cli_complete(struct cli_call *call)
+{
+    _cleanup_cli_call_ struct cli_call typed = {0};
+    size_t n = call->n_arguments;
+    _cleanup_free_
+    char **words = calloc(n + 2, sizeof(*words));
+    FILE *nowhere = fopen("/dev/null", "we");
+
+    if (!words || !nowhere || n == 0) {
+        if (nowhere)
+            fclose(nowhere);
+        return CLI_DONE;
+    }
+    words[0] = (char *)cli_root.name;
+    for (size_t i = 0; i + 1 < n; i++)
+        words[i + 1] = (char *)call->arguments[i];
+    typed = (struct cli_call){.output = call->output, .err = nowhere};
+    cli_parse(&cli_root, (int)n, words, &typed); /* as far as it goes */
+    {
+        struct completion completion = {&typed, call->arguments[n - 1], call->output.out};
+
+        complete(&completion, n >= 2 ? call->arguments[n - 2] : "",
+                 n >= 3 ? call->arguments[n - 3] : "");
+    }
+    fclose(nowhere);
+    return CLI_DONE;
+}
