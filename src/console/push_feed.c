@@ -4,65 +4,115 @@
 
 /* Objects → render. */
 
-static char *unit_key(const char *enforcer_id, const char *local_id)
+static struct unit_host *host_find(struct push *push, const char *enforcer_id)
 {
-    struct buf key = BUF_INIT(8192);
+    struct unit_host *host = NULL;
 
-    buf_printf(&key, "%s\n%s", enforcer_id, local_id);
-    return buf_steal(&key);
+    HASH_FIND_STR(push->hosts, enforcer_id, host);
+    return host;
+}
+
+struct unit_index *units_of(struct push *push, const char *enforcer_id)
+{
+    const struct unit_host *host = host_find(push, enforcer_id);
+
+    return host ? host->units : NULL;
 }
 
 const char *unit_find(struct push *push, const char *enforcer_id, const char *local_id)
 {
-    _cleanup_free_
-    char *key = unit_key(enforcer_id, local_id);
-    struct unit_index *unit = NULL;
+    struct unit_index *units = units_of(push, enforcer_id), *unit = NULL;
 
-    if (key)
-        HASH_FIND_STR(push->units, key, unit);
+    HASH_FIND_STR(units, local_id, unit);
     return unit ? unit->id : NULL;
 }
 
-static int unit_file(struct push *push, const char *enforcer_id, const char *local_id,
-                     const char *id, bool there)
+static void unit_unfile(struct push *push, struct unit_host *host, struct unit_index *unit)
 {
-    _cleanup_free_
-    char *key = unit_key(enforcer_id, local_id);
-    struct unit_index *unit = NULL;
+    HASH_DEL(host->units, unit);
+    free(unit->local_id);
+    free(unit);
+    if (host->units)
+        return;
+    HASH_DEL(push->hosts, host);
+    free(host);
+}
 
-    if (!key)
-        return -ENOMEM;
-    HASH_FIND_STR(push->units, key, unit);
-    if (unit && strcmp(unit->id, id) != 0 && !there)
-        return 0; /* another object has the place by now */
-    if (unit && !there) {
-        HASH_DEL(push->units, unit);
-        free(unit->key);
-        free(unit);
-        return 0;
+static int host_get(struct push *push, const char *enforcer_id, struct unit_host **ret)
+{
+    struct unit_host *host = host_find(push, enforcer_id);
+
+    if (!host) {
+        host = calloc(1, sizeof(*host));
+        if (!host)
+            return -ENOMEM;
+        snprintf(host->enforcer_id, sizeof(host->enforcer_id), "%s", enforcer_id);
+        HASH_ADD_STR(push->hosts, enforcer_id, host);
     }
-    if (!there)
-        return 0;
+    *ret = host;
+    return 0;
+}
+
+static int unit_put(struct push *push, const char *enforcer_id, const char *local_id,
+                    const char *id)
+{
+    struct unit_index *unit = NULL;
+    struct unit_host *host;
+    int r = host_get(push, enforcer_id, &host);
+
+    if (r < 0)
+        return r;
+    HASH_FIND_STR(host->units, local_id, unit);
     if (!unit) {
         unit = calloc(1, sizeof(*unit));
-        if (!unit)
+        if (unit)
+            unit->local_id = strdup(local_id);
+        if (!unit || !unit->local_id) {
+            free(unit);
             return -ENOMEM;
-        unit->key = TAKE_PTR(key);
-        HASH_ADD_KEYPTR(hh, push->units, unit->key, strlen(unit->key), unit);
+        }
+        HASH_ADD_KEYPTR(hh, host->units, unit->local_id, strlen(unit->local_id), unit);
     }
     snprintf(unit->id, sizeof(unit->id), "%s", id);
     return 0;
 }
 
-void feed_clear(struct push *push)
+static int unit_file(struct push *push, const char *enforcer_id, const char *local_id,
+                     const char *id, bool there)
+{
+    struct unit_host *host = host_find(push, enforcer_id);
+    struct unit_index *unit = NULL;
+
+    if (there)
+        return unit_put(push, enforcer_id, local_id, id);
+    if (host)
+        HASH_FIND_STR(host->units, local_id, unit);
+    if (unit && strcmp(unit->id, id) == 0) /* else another object has the place by now */
+        unit_unfile(push, host, unit);
+    return 0;
+}
+
+static void host_clear(struct push *push, struct unit_host *host)
 {
     struct unit_index *unit, *next;
 
-    HASH_ITER(hh, push->units, unit, next)
+    HASH_ITER(hh, host->units, unit, next)
     {
-        HASH_DEL(push->units, unit);
-        free(unit->key);
+        HASH_DEL(host->units, unit);
+        free(unit->local_id);
         free(unit);
+    }
+    HASH_DEL(push->hosts, host);
+    free(host);
+}
+
+void feed_clear(struct push *push)
+{
+    struct unit_host *host, *next;
+
+    HASH_ITER(hh, push->hosts, host, next)
+    {
+        host_clear(push, host);
     }
 }
 
@@ -106,8 +156,8 @@ static int feed_enforcer(struct push *push, const struct object *before, const s
 {
     _cleanup_(json_decrefp) json_t *body = NULL;
     struct render_enforcer_input input;
+    int r;
 
-    push->profiles_dirty = true;
     if (!after) {
         render_enforcer_remove(push->render, before->id);
         push_revoke(push, before->id, "the Enforcer was deleted at the Console");
@@ -123,7 +173,10 @@ static int feed_enforcer(struct push *push, const struct object *before, const s
         .keys = json_object_get(body, "publicKeys"),
         .addresses = json_object_get(body, "addresses"),
     };
-    return render_enforcer_put(push->render, &input);
+    r = render_enforcer_put(push->render, &input);
+    if (r == 0 && push->started && !push->profiles_dirty)
+        profile_work_out(push, after);
+    return r;
 }
 
 static int feed_identity(struct push *push, const struct object *object)

@@ -52,10 +52,15 @@ struct body {
     UT_hash_handle hh;
 };
 
-/* Which object is an Enforcer's unit. */
+/* Which object is an Enforcer's unit; by Enforcer, so that its units cost what it has. */
 struct unit_index {
-    char *key; /* enforcer id "\n" local id */
+    char *local_id;
     char id[SCHEMA_ID_LEN + 1];
+    UT_hash_handle hh;
+};
+struct unit_host {
+    char enforcer_id[SCHEMA_ID_LEN + 1];
+    struct unit_index *units;
     UT_hash_handle hh;
 };
 
@@ -74,7 +79,7 @@ struct push {
     struct pointers dirty;
     struct body *bodies;
     size_t bodies_bytes;
-    struct unit_index *units;
+    struct unit_host *hosts;
     struct link_decoder *decoder;
     uv_timer_t flush_timer, sweep_timer;
     bool flush_pending, started, profiles_dirty, identities_busy;
@@ -91,6 +96,7 @@ struct session *session_find(struct push *push, const char *enforcer_id);
 void feed_changes(void *context, uint64_t revision, const struct object_change *changes, size_t n);
 int feed_everything(struct push *push);
 const char *unit_find(struct push *push, const char *enforcer_id, const char *local_id);
+struct unit_index *units_of(struct push *push, const char *enforcer_id); /* hash table */
 void feed_clear(struct push *push);
 int feed_trust(struct push *push);
 
@@ -117,7 +123,8 @@ void identities_number(struct push *push);
 
 /* push_profile.c */
 const struct object *profile_choose(struct push *push, const struct object *enforcer); /* NULL */
-int profiles_work_out(struct push *push);
+int profiles_work_out(struct push *push);                                              /* of all */
+void profile_work_out(struct push *push, const struct object *enforcer);
 /* The profile in force for an Enforcer as JSON; new reference, NULL on ENOMEM. */
 json_t *profile_of(struct push *push, const struct object *enforcer);
 

@@ -114,11 +114,18 @@ static bool enforcer_visit(void *context, const struct object *object)
     struct push *push = context;
     _cleanup_(json_decrefp) json_t *profile = profile_of(push, object);
     char *text = profile ? json_dumps(profile, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    bool done = text != NULL;
 
     if (text)
         render_profile_put(push->render, object->id, text);
     free(text);
-    return text;
+    return done;
+}
+
+void profile_work_out(struct push *push, const struct object *enforcer)
+{
+    if (!enforcer_visit(push, enforcer))
+        push->profiles_dirty = true;
 }
 
 int profiles_work_out(struct push *push)

@@ -190,17 +190,13 @@ static bool named(const struct link_message *message, const char *local_id)
 static int drop_unnamed(struct session *session, const struct link_message *message,
                         struct change_set *set)
 {
-    size_t len = strlen(session->enforcer_id);
-    struct unit_index *unit, *next;
+    struct unit_index *units = units_of(session->push, session->enforcer_id), *unit, *next;
     int r = 0;
 
-    HASH_ITER(hh, session->push->units, unit, next)
+    HASH_ITER(hh, units, unit, next)
     {
-        if (r < 0)
-            break;
-        if (strncmp(unit->key, session->enforcer_id, len) == 0 && unit->key[len] == '\n' &&
-            !named(message, unit->key + len + 1))
-            r = unit_drop(session, unit->key + len + 1, set);
+        if (r == 0 && !named(message, unit->local_id))
+            r = unit_drop(session, unit->local_id, set);
     }
     return r;
 }
