@@ -41,6 +41,13 @@ bench: ## measure: a table and build/bench.json (root)
 	@tools/build release
 	@BULKHEAD_BUILD=$(CURDIR)/$(BUILD) tests/bench/run --json $(BUILD)/bench.json
 
+.PHONY: bench-console
+bench-console: ## load on the Console, SQLite and PostgreSQL: a table and build/bench-console.json (root)
+	@tools/install-deps bench
+	@tools/build release
+	@cmake --build $(BUILD) --target console_bench_tools
+	@BULKHEAD_BUILD=$(CURDIR)/$(BUILD) tests/bench/console_run --json $(BUILD)/bench-console.json $(BENCH)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for T seconds each: make fuzz T=60
 	@tools/install-deps fuzz

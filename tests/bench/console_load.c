@@ -5,6 +5,7 @@
  * (load/command.c). DIRECTORY keeps the registered Enforcers from run to run.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,15 @@ static int start(struct load *load, char *argv[])
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     struct rlimit files;
 
+    signal(SIGPIPE, SIG_IGN);
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    load->options = (struct options){
-        .directory = argv[1], .ca = argv[2], .port = atoi(argv[3]), .units = 20, .group = 10};
+    load->options = (struct options){.directory = argv[1],
+                                     .ca = argv[2],
+                                     .port = (int)strtol(argv[3], NULL, 10),
+                                     .units = 20,
+                                     .group = 10};
     load->seed = (uint64_t)now_us();
     load->line = BUF_INIT(LINE_BYTES_MAX);
     load->sims = calloc(LOAD_ENFORCERS_MAX, sizeof(*load->sims));

@@ -13,6 +13,7 @@ import estate
 import pairs
 import report
 import rows
+import rows_console
 import rows_daemon
 import rows_traffic
 
@@ -100,6 +101,15 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(net["egress"], 80 - 30 + 5)
         self.assertIn("tc 40 ns x 0.50", text)
 
+    def test_console_percentile(self):
+        self.assertEqual(rows_console.percentile(range(1, 101), 99), 99)
+        self.assertEqual(rows_console.percentile([7, 1, 3], 50), 3)
+
+    def test_console_change(self):
+        changes = [{"n": 10, "p99_ms": 1.0, "max_ms": value, "others": 0, "request": {"p50_ms": 2.0}} for value in (40, 60, 50)]
+        row = rows_console.change_row("SQLite", "x", 50, changes)
+        self.assertEqual((row.value, row.ok), (50, True))
+
     def test_targets(self):
         self.assertTrue(rows.at_least("x", 0.97, 0.97).ok)
         self.assertFalse(rows.at_least("x", 0.97, 0.9699).ok)
@@ -116,11 +126,13 @@ class Arithmetic(unittest.TestCase):
 
 
 class Figures(unittest.TestCase):
-    def figures(self, text):
+    def figures(self, text, *more):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             file.write(text)
             file.flush()
-            return subprocess.run([sys.executable, FIGURES, file.name, "-"], capture_output=True, text=True, check=False)
+            more = [file.name if argument == "same" else argument for argument in more]
+            return subprocess.run([sys.executable, FIGURES, file.name, "-", *more], capture_output=True, text=True,
+                                  check=False)
 
     def test_table(self):
         import datetime
@@ -134,6 +146,19 @@ class Figures(unittest.TestCase):
         self.assertIn("| added \\| per packet (1) | <= 60 ns | 61.2 ns | MISSED | 60..62 |", result.stdout)
         self.assertIn("| absent (2) |  | – | not run |  |", result.stdout)
         self.assertIn("rough figures", result.stdout)
+
+    def test_console(self):
+        import datetime
+
+        settings = rows.Settings(cpu=None, quick=False)
+        text = json.dumps(report.document([rows.at_least("writes", 1500, 1499.0, "/s")], settings,
+                                          datetime.datetime.now(datetime.timezone.utc)))
+        result = self.figures(text, "same")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("## The Console", result.stdout)
+        self.assertEqual(result.stdout.count("| writes | >= 1500 | 1,499 /s | MISSED |  |"), 2)
+        self.assertNotIn("The Console", self.figures(text).stdout)
+        self.assertEqual(self.figures(text, "/nowhere/console.json").returncode, 1)
 
     def test_wrong_input(self):
         for text in ("", "[]", '{"formatVersion": 2}', '{"formatVersion": 1}'):

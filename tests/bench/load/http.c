@@ -9,7 +9,7 @@
 
 /*
  * A job: requests of one form over kept connections, one in flight on each. In path and body {n} is
- * a running number, {id} one of the identifiers that an earlier job kept.
+ * a running number, {m} the same modulo `modulo`, {id} an identifier that an earlier job kept.
  */
 
 static void fill(struct load *load, const char *form, uint64_t number, struct buf *out)
@@ -21,6 +21,9 @@ static void fill(struct load *load, const char *form, uint64_t number, struct bu
         form += plain;
         if (strncmp(form, "{n}", 3) == 0) {
             buf_printf(out, "%llu", (unsigned long long)number);
+            form += 3;
+        } else if (strncmp(form, "{m}", 3) == 0) {
+            buf_printf(out, "%llu", (unsigned long long)(number % load->job.modulo));
             form += 3;
         } else if (strncmp(form, "{id}", 4) == 0 && load->n_ids > 0) {
             buf_puts(out, load->ids[load_random(load) % load->n_ids]);
@@ -130,7 +133,7 @@ static bool take_head(struct request *request)
 
     if (!end)
         return false;
-    request->status = atoi(in->data + strlen("HTTP/1.1 "));
+    request->status = (int)strtol(in->data + strlen("HTTP/1.1 "), NULL, 10);
     length = strcasestr(in->data, "\r\nContent-Length:");
     request->wanted = length && length < end ? strtoul(length + 17, NULL, 10) : 0;
     buf_consume(in, (size_t)(end + 4 - in->data));
@@ -234,6 +237,7 @@ int job_start(struct load *load, const json_t *command)
         .limit = (uint64_t)json_integer_value(json_object_get(command, "limit")),
         .keep_ids = json_is_true(json_object_get(command, "keep")),
         .registers = json_is_true(json_object_get(command, "registers")),
+        .modulo = (uint64_t)MAX(json_integer_value(json_object_get(command, "modulo")), 1),
         .n_requests = n,
         .start_us = now_us(),
     };

@@ -123,7 +123,7 @@ struct request {
 struct job {
     bool active;
     char *method, *path, *namespace, *body;
-    uint64_t next, limit, done, failed, bytes;
+    uint64_t next, limit, modulo, done, failed, bytes;
     int64_t start_us, end_us; /* when to stop; 0: at the limit */
     struct request *requests;
     size_t n_requests, n_busy, n_open;
