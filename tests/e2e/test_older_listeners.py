@@ -299,3 +299,23 @@ def test_other_network_namespace(older, estate, ip, port):
     older.enforcer.stop()
     older.enforcer.detach()
     assert "bulkhead" not in filters(estate.c)
+
+
+def test_enforcer_that_is_older_than_its_identity(estate):
+    """As one that registers while it runs: what listened before the first start proves itself too."""
+    enforcer, port = estate.enforcer("b"), estate.port()
+    given = {key: enforcer.config[key] for key in ("identity", "peers")}
+    text = policy(pair(f"tcp/{port}", receiver=SVC))
+    enforcer.stop()
+    enforcer.detach()
+    try:
+        with estate.b.listen("svc", port):
+            enforcer.write_policy(text)
+            enforcer.restart(**dict.fromkeys(given))
+            enforcer.restart(**given)
+            estate.enforcer("a").apply(text)
+            result = estate.a.connect("web", estate.b.addresses[4], port)
+            assert result.ok, result
+            accepted_by(enforcer, port, "receiver-in")
+    finally:
+        enforcer.restart(**given)

@@ -323,6 +323,9 @@ static int control_start(struct datapath *dp, const struct datapath_config *conf
     if (!adopted || !config->keep_epoch || dp->control.enforcer_id != config->enforcer_id)
         dp->control.epoch = config->epoch;
     dp->next_epoch = (uint16_t)dp->control.epoch;
+    /* also when an earlier run, or this one until it had registered, could prove nothing */
+    dp->listeners_pending = config->enforcer_id && (!adopted || !dp->control.enforcer_id ||
+                                                    dp->control.flags & ABI_CONTROL_ANSWERS);
     dp->control.enforcer_id = config->enforcer_id;
     dp->control.flags &= ~(uint32_t)ABI_CONTROL_IDENTITY;
     if (config->enforcer_id)
@@ -364,8 +367,6 @@ static int open_all(struct datapath *dp, const struct datapath_config *config, b
         r = events_open(dp);
     if (r < 0)
         return r;
-    dp->listeners_pending =
-        config->enforcer_id && (!*ret_adopted || dp->control.flags & ABI_CONTROL_ANSWERS);
     raw_protocols_sync(dp);
     old_layouts_remove(dp);
     root_pins_sweep(dp);
