@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "enforcer/facts.h"
 
 /* ---- Units as the Console calls them ---------------------------------------------------------
  */
@@ -36,13 +35,9 @@ static bool ignored(void *context, const struct tag_set *tags)
 
 void daemon_units_console(struct daemon *daemon)
 {
-    struct remote *remote = daemon->remote;
-    char fqdn[256];
-
     daemon->units.console =
         (struct units_console){.assigned = assigned, .ignored = ignored, .context = daemon};
-    registration_fqdn(fqdn);
-    facts_collect(daemon->host_name, fqdn, &remote->facts, &remote->facts_metadata);
+    remote_facts_collect(daemon->remote);
 }
 
 void remote_units_changed(struct remote *remote)

@@ -219,28 +219,29 @@ static int issue(const struct channel_target *target, struct buf *problem, char 
 /* ---- The Enforcer's object -------------------------------------------------------------------
  */
 
-void registration_fqdn(char ret[256])
+/* Fully qualified, else the host name. It waits for DNS. */
+static char *fully_qualified(void)
 {
+    char *name;
     char host[OFFLINE_HOST_NAME_MAX];
     struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM}, *list = NULL;
 
     offline_host_name(host);
-    snprintf(ret, 256, "%.255s", host);
     if (strchr(host, '.') || getaddrinfo(host, NULL, &hints, &list) != 0)
-        return;
-    if (list->ai_canonname && strchr(list->ai_canonname, '.'))
-        snprintf(ret, 256, "%.255s", list->ai_canonname);
+        return strdup(host);
+    name =
+        strdup(list->ai_canonname && strchr(list->ai_canonname, '.') ? list->ai_canonname : host);
     freeaddrinfo(list);
+    return name;
 }
 
-static char *object_text(const char *request_pem)
+static char *object_text(const char *request_pem, const char *fqdn)
 {
-    char name[OFFLINE_HOST_NAME_MAX], fqdn[256];
+    char name[OFFLINE_HOST_NAME_MAX];
     json_t *json;
     char *text;
 
     offline_host_name(name);
-    registration_fqdn(fqdn);
     /* version and machine are said in hello: only a connected Enforcer may set them */
     json =
         json_pack("{s:s, s:s, s:s}", "name", name, "FQDN", fqdn, "certificateRequest", request_pem);
@@ -283,11 +284,14 @@ static int create(const struct channel_target *target, const char *namespace, co
         .target = target, .path = "/enforcers", .token = token, .namespace = namespace};
     int r = pki_key_new(&registration->key);
 
+    registration->fqdn = fully_qualified();
+    if (!registration->fqdn)
+        return -ENOMEM;
     if (r == 0)
         r = pki_request_new(registration->key, "enforcer", &csr);
     if (r < 0)
         return r;
-    text = object_text(csr);
+    text = object_text(csr, registration->fqdn);
     if (!text)
         return -ENOMEM;
     request.body = text;

@@ -42,6 +42,7 @@ void registration_free(struct registration **at)
     free(registration->name);
     free(registration->namespace);
     free(registration->url);
+    free(registration->fqdn);
     free(registration->certificate);
     free(registration->ca);
     free(registration);
@@ -80,6 +81,8 @@ static int read_json(const json_t *json, struct registration *registration)
         r = copy_member(json, "namespace", &registration->namespace);
     if (r == 0)
         r = copy_member(json, "url", &registration->url);
+    if (r == 0 && json_object_get(json, "FQDN"))
+        r = copy_member(json, "FQDN", &registration->fqdn);
     if (r == 0)
         r = copy_member(json, "certificate", &registration->certificate);
     if (r == 0)
@@ -140,12 +143,12 @@ int registration_load(const char *state, struct buf *problem, struct registratio
 
 int registration_save(const char *state, const struct registration *registration)
 {
-    _cleanup_json_ json_t *json =
-        json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "version", FILE_VERSION, "ID",
-                  registration->id, "number", (json_int_t)registration->number, "name",
-                  registration->name, "namespace", registration->namespace, "url",
-                  registration->url, "certificate", registration->certificate, "certificateKey",
-                  registration->key, "certificateAuthority", registration->ca);
+    _cleanup_json_ json_t *json = json_pack(
+        "{s:i, s:s, s:I, s:s, s:s, s:s, s:s*, s:s, s:s, s:s}", "version", FILE_VERSION, "ID",
+        registration->id, "number", (json_int_t)registration->number, "name", registration->name,
+        "namespace", registration->namespace, "url", registration->url, "FQDN", registration->fqdn,
+        "certificate", registration->certificate, "certificateKey", registration->key,
+        "certificateAuthority", registration->ca);
     _cleanup_free_
     char *path = path_in(state);
     _cleanup_wipe_ char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;

@@ -17,6 +17,7 @@
 
 struct registration {
     char *id, *name, *namespace, *url;
+    char *fqdn;                   /* NULL: as the host name */
     char *certificate, *key, *ca; /* PEM */
     uint32_t number;              /* the enforcer id of the wire protocol */
     int64_t not_before_s, not_after_s;
@@ -43,5 +44,3 @@ int registration_ca(const struct config *config, const struct registration *regi
                     struct buf *problem, char **ret);
 /* What tells this host from its clones. */
 void registration_machine_id(char ret[REGISTRATION_MACHINE_ID_MAX]);
-/* Fully qualified, else the host name. */
-void registration_fqdn(char ret[256]);

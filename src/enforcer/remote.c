@@ -86,6 +86,7 @@ static void take_registration(struct remote *remote, struct registering *registe
               LOG_F("namespace", "%s", remote->registration->namespace));
     backoff_success(&remote->backoff);
     remote_error_set(remote, "");
+    remote_facts_collect(remote);
     daemon_number_set(daemon, remote->registration->number);
     connect_soon(remote, 0);
 }

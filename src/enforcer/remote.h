@@ -128,6 +128,7 @@ void remote_keys_announced(struct remote *remote); /* in hello */
 void remote_keys_look(struct remote *remote);      /* documents changed: is ours there? */
 
 /* remote_report.c */
+void remote_facts_collect(struct remote *remote);
 void remote_report_start(struct remote *remote); /* connected */
 void remote_report_stop(struct remote *remote);
 void remote_units_tell(struct remote *remote, bool all);

@@ -45,6 +45,17 @@ static void unit_fill(struct remote *remote, const struct unit *unit, struct lin
     unit_tags(remote, unit, ret);
 }
 
+void remote_facts_collect(struct remote *remote)
+{
+    const struct registration *registration = remote->registration;
+    const char *host_name = remote->daemon->host_name;
+
+    tag_set_clear(&remote->facts);
+    tag_set_clear(&remote->facts_metadata);
+    facts_collect(host_name, registration && registration->fqdn ? registration->fqdn : host_name,
+                  &remote->facts, &remote->facts_metadata);
+}
+
 /* All of them, always: the Console compares, and a change here is rare. Whoever is not named in the
  * last message is gone, so more than fit into one are told in steps that remove nothing. */
 void remote_units_tell(struct remote *remote, bool all)
