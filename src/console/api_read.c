@@ -14,6 +14,7 @@ struct listing {
     enum encoding encoding;
     struct buf *body;
     size_t n, expected;
+    bool plain;
     char last[SCHEMA_ID_LEN + 1];
     bool failed;
 };
@@ -21,19 +22,29 @@ struct listing {
 static bool list_one(void *context, const struct object *object)
 {
     struct listing *listing = context;
-    json_t *shown = object_show(object, (const char *const *)listing->call->request->fields);
+    json_t *shown;
 
+    encoding_list_next(listing->encoding, listing->n++, listing->body);
+    memcpy(listing->last, object->id, sizeof(listing->last));
+    if (listing->plain && object_show_text(object, listing->body) == 0)
+        return true;
+    shown = object_show(object, (const char *const *)listing->call->request->fields);
     if (!shown) {
         listing->failed = true;
         return false;
     }
     if (listing->hooks && listing->hooks->show)
         listing->hooks->show(listing->call->console, object, shown);
-    encoding_list_next(listing->encoding, listing->n++, listing->body);
     encoding_append(listing->encoding, shown, listing->body);
     json_decref(shown);
-    memcpy(listing->last, object->id, sizeof(listing->last));
     return !listing->body->error;
+}
+
+/* Nothing but the object as it is, in JSON: no tree is needed. */
+static bool is_plain(const struct api_call_private *call, const struct api_hooks *hooks)
+{
+    return call->encoding == ENCODING_JSON && !call->public.request->fields &&
+           !(hooks && hooks->show);
 }
 
 static void page_of(const struct api_query *query, struct objects_query *ret)
@@ -99,6 +110,7 @@ void api_read_list(struct api_call_private *call)
     uint64_t total = 0;
     int r;
 
+    listing.plain = is_plain(call, listing.hooks);
     page_of(&call->query, &query);
     r = run(&listing, objects, &query, &total);
     if (r < 0) {
@@ -121,9 +133,18 @@ void api_read_list(struct api_call_private *call)
 void api_read_one(struct api_call_private *call)
 {
     const struct object *object = api_object(&call->public);
-    json_t *shown = object ? api_show(&call->public, object) : NULL;
+    struct http_response response = {.status = 200, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
     struct api_error error = {0};
+    json_t *shown;
 
+    if (object && is_plain(call, api_hooks_of(call->api, object->kind)) &&
+        object_show_text(object, &response.body) == 0) {
+        response.content_type = encoding_content_type(call->encoding);
+        api_send(call, &response);
+        return;
+    }
+    buf_free(&response.body);
+    shown = object ? api_show(&call->public, object) : NULL;
     if (shown) {
         api_answer(&call->public, 200, shown);
         return;

@@ -65,6 +65,7 @@ void id_list_add(struct id_list *list, struct object_entry *entry)
     if (list->n && object_entry_compare(&list->items[list->n - 1], &entry) > 0)
         list->unsorted = true;
     list->items[list->n++] = entry;
+    list->n_archived += entry->archived;
 }
 
 void id_list_remove(struct id_list *list, const struct object_entry *entry)
@@ -76,6 +77,7 @@ void id_list_remove(struct id_list *list, const struct object_entry *entry)
     assert(at < list->n && list->items[at] == entry);
     memmove(list->items + at, list->items + at + 1, (list->n - at - 1) * sizeof(*list->items));
     list->n--;
+    list->n_archived -= entry->archived;
 }
 
 void id_list_clear(struct id_list *list)

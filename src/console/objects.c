@@ -332,6 +332,7 @@ void objects_free(struct objects **objects)
         for (size_t j = 0; j < old->tables[i].all.n; j++)
             free(old->tables[i].all.items[j]);
         id_list_clear(&old->tables[i].all);
+        text_template_free(&old->tables[i].text);
     }
     for (size_t i = 0; i < old->n_space_heads; i++) {
         for (struct space_entry *at = old->spaces[i], *next; at; at = next) {

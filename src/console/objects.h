@@ -60,7 +60,9 @@ size_t objects_count(const struct objects *objects, const struct schema_kind *ki
 json_t *object_parse(const struct object *object);
 /* Complete form with ID, namespace, times, normalizedTags; `fields` as schema_complete(). */
 json_t *object_show(const struct object *object, const char *const *fields);
-/* The same for one that is not in memory yet; NULL also when its body is no good. */
+/* All attributes as JSON text, appended; the same as object_show() in a fraction of the time. */
+int object_show_text(const struct object *object, struct buf *buf);
+/* object_show() of one that is not in memory yet; NULL also when its body is no good. */
 json_t *objects_preview(const struct store_object *object, const char *const *fields);
 /* normalizedTags of an object: associatedTags, metadata and what is known by itself ($…). */
 int objects_tags(const struct store_object *object, struct tag_set *ret);

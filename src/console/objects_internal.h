@@ -34,7 +34,7 @@ static inline const struct object_entry *object_entry_of(const struct object *ob
 /* Sorted by ID; `unsorted` after a load that came in another order. */
 struct id_list {
     struct object_entry **items;
-    size_t n, size;
+    size_t n, size, n_archived;
     bool unsorted;
 };
 int id_list_reserve(struct id_list *list);
@@ -46,9 +46,14 @@ size_t id_list_after(const struct id_list *list, const char *id);
 void id_list_clear(struct id_list *list);
 int object_entry_compare(const void *a, const void *b); /* of pointers to entries, by ID */
 
+#define SCHEMA_TEXT_SLOTS_MAX 128 /* attributes of a kind that can be shown without a tree */
+struct text_template;
+void text_template_free(struct text_template **template);
+
 struct kind_table {
     const struct schema_kind *kind;
     struct id_list all;
+    struct text_template *text; /* made at first use */
 };
 
 struct space_bucket {

@@ -46,15 +46,22 @@ struct search {
 
 /* ---- What a filter asks for --------------------------------------------------------------- */
 
-/* The tag that an object has exactly if it meets the condition; NULL when there is no such tag. */
-static char *tag_of(const struct filter_node *node, const struct schema_kind *kind)
+/*
+ * The tag that every object has that meets the condition; NULL when there is no such tag.
+ * *ret_exact: having it is enough.
+ */
+static char *tag_of(const struct filter_node *node, const struct schema_kind *kind, bool *ret_exact)
 {
     const char *text = json_string_value(node->value), *key = NULL;
     char *tag = NULL;
 
     if (!(kind->mixins & SCHEMA_BASE))
         return NULL;
-    if (node->op == FILTER_CONTAINS && strcmp(node->key, "normalizedTags") == 0) {
+    *ret_exact = true;
+    if (node->op == FILTER_CONTAINS &&
+        (strcmp(node->key, "associatedTags") == 0 || strcmp(node->key, "metadata") == 0))
+        *ret_exact = false;
+    if (node->op == FILTER_CONTAINS && (!*ret_exact || strcmp(node->key, "normalizedTags") == 0)) {
         if (json_is_array(node->value) && json_array_size(node->value) == 1)
             text = json_string_value(json_array_get(node->value, 0));
         return text ? strdup(text) : NULL;
@@ -80,6 +87,7 @@ static char *tag_of(const struct filter_node *node, const struct schema_kind *ki
 static void plan_all(struct plan *plan, const struct filter_node *node,
                      const struct schema_kind *kind)
 {
+    bool exact = false;
     char *tag;
 
     if (node->op == FILTER_AND) {
@@ -87,11 +95,10 @@ static void plan_all(struct plan *plan, const struct filter_node *node,
         plan_all(plan, node->right, kind);
         return;
     }
-    tag = plan->n_required < REQUIRED_MAX ? tag_of(node, kind) : NULL;
+    tag = plan->n_required < REQUIRED_MAX ? tag_of(node, kind, &exact) : NULL;
     if (tag)
         plan->required[plan->n_required++] = tag;
-    else
-        plan->residual = true;
+    plan->residual |= !tag || !exact;
 }
 
 /* @return false when a part of it has no tag */
@@ -99,11 +106,12 @@ static void plan_all(struct plan *plan, const struct filter_node *node,
 static bool plan_any(struct plan *plan, const struct filter_node *node,
                      const struct schema_kind *kind)
 {
+    bool exact;
     char *tag;
 
     if (node->op == FILTER_OR)
         return plan_any(plan, node->left, kind) && plan_any(plan, node->right, kind);
-    tag = plan->n_any < ANY_MAX ? tag_of(node, kind) : NULL;
+    tag = plan->n_any < ANY_MAX ? tag_of(node, kind, &exact) : NULL;
     if (tag)
         plan->any[plan->n_any++] = tag;
     return tag != NULL;
@@ -195,66 +203,55 @@ static void offer_list(struct search *search, const struct id_list *list,
         offer(search, list->items[i], required, n_required);
 }
 
-static size_t subtree_count(const struct space *space, const struct kind_table *table, size_t limit)
+/* The next of a subtree, depth first without recursion; NULL after the last. */
+static const struct space *next_space(const struct space *top, const struct space *at)
 {
-    const struct space *at = space;
-    size_t n = 0;
+    if (at->first_child)
+        return at->first_child;
+    for (; at && at != top; at = at->parent)
+        if (at->next_sibling)
+            return at->next_sibling;
+    return NULL;
+}
 
-    /* Depth first without recursion: up again at the end of a row of siblings. */
-    while (at && n <= limit) {
-        const struct id_list *list =
-            space_bucket_find((const struct space_entry *)(const void *)at, table);
+static const struct id_list *bucket_of(const struct search *search, const struct space *space)
+{
+    return space_bucket_find((const struct space_entry *)(const void *)space, search->table);
+}
+
+/* Is more than a quarter of the kind in this subtree? */
+static bool is_most(const struct search *search, const struct space *top)
+{
+    size_t n = 0, limit = search->table->all.n / 4;
+
+    for (const struct space *at = top; at && n <= limit; at = next_space(top, at)) {
+        const struct id_list *list = bucket_of(search, at);
 
         n += list ? list->n : 0;
-        if (at->first_child) {
-            at = at->first_child;
-            continue;
-        }
-        while (at != space && !at->next_sibling)
-            at = at->parent;
-        if (at == space)
-            break;
-        at = at->next_sibling;
     }
-    return n;
+    return n > limit;
 }
 
 static void offer_spaces(struct search *search, const struct tag_record *const *required,
                          size_t n_required)
 {
     const struct objects_query *query = search->query;
-    const struct space *at = query->space;
+    const struct space *top = query->space;
 
     id_list_sort((struct id_list *)&search->table->all);
-    if (query->recursive &&
-        (!query->space->parent ||
-         subtree_count(query->space, search->table, search->table->all.n / 4) * 4 >
-             search->table->all.n)) {
+    search->sorted = true;
+    if (query->recursive && (!top->parent || is_most(search, top))) {
         offer_list(search, &search->table->all, required, n_required);
-        search->sorted = true;
         return;
     }
     search->sorted = !query->recursive && !query->propagated;
     if (query->propagated)
-        for (at = query->space->parent; at; at = at->parent)
-            offer_list(
-                search,
-                space_bucket_find((const struct space_entry *)(const void *)at, search->table),
-                required, n_required);
-    for (at = query->space; at;) {
-        offer_list(search,
-                   space_bucket_find((const struct space_entry *)(const void *)at, search->table),
-                   required, n_required);
-        if (query->recursive && at->first_child) {
-            at = at->first_child;
-            continue;
-        }
-        while (at != query->space && !at->next_sibling)
-            at = at->parent;
-        if (at == query->space)
-            break;
-        at = at->next_sibling;
-    }
+        for (const struct space *at = top->parent; at; at = at->parent)
+            offer_list(search, bucket_of(search, at), required, n_required);
+    offer_list(search, bucket_of(search, top), required, n_required);
+    for (const struct space *at = query->recursive ? next_space(top, top) : NULL; at;
+         at = next_space(top, at))
+        offer_list(search, bucket_of(search, at), required, n_required);
 }
 
 /* Sort by ID, keep each once. */
@@ -386,13 +383,21 @@ static int order(struct search *search)
 
 /* ---- Lists -------------------------------------------------------------------------------- */
 
-/* A page of one namespace without conditions needs no copy of the whole list. */
-static bool simple(const struct search *search)
+/* Without conditions a page is a piece of a list that is there already. */
+static const struct id_list *whole_list(const struct search *search)
 {
+    static const struct id_list none = {0};
     const struct objects_query *query = search->query;
+    const struct id_list *list;
 
-    return !query->filter && !query->order && !query->recursive && !query->propagated &&
-           (query->archived || !(query->kind->mixins & SCHEMA_ARCHIVABLE));
+    if (query->filter || query->order || (query->propagated && query->space->parent) ||
+        (query->recursive && query->space->parent))
+        return NULL;
+    id_list_sort((struct id_list *)&search->table->all);
+    list = query->recursive ? &search->table->all : bucket_of(search, query->space);
+    if (!list)
+        return &none;
+    return query->archived || list->n_archived == 0 ? list : NULL;
 }
 
 static void visit_page(const struct objects_query *query, struct object_entry *const *items,
@@ -431,6 +436,7 @@ int objects_list(const struct objects *objects, const struct objects_query *quer
                  uint64_t *ret_total)
 {
     struct search search = {.objects = objects, .query = query};
+    const struct id_list *whole;
     struct id_list list;
     int r = 0;
 
@@ -440,15 +446,10 @@ int objects_list(const struct objects *objects, const struct objects_query *quer
     search.table = objects_table(objects, query->kind->name);
     if (!search.table)
         return -ENOENT;
-    if (simple(&search)) {
-        const struct id_list *all =
-            space_bucket_find((const struct space_entry *)(const void *)query->space, search.table);
-
-        if (all) {
-            *ret_total = all->n;
-            return visit_after(&search, all, visit, context);
-        }
-        return 0;
+    whole = whole_list(&search);
+    if (whole) {
+        *ret_total = whole->n;
+        return visit_after(&search, whole, visit, context);
     }
     plan_make(&search.plan, query->filter, query->kind);
     if (!offer_by_required(&search) && !offer_by_any(&search))

@@ -31,10 +31,11 @@ static void add(struct tag_list *list, const char *key, const char *value)
 
     if (list->n == MODEL_TAGS_PER_SET_MAX || !*value)
         return;
-    if (key)
-        buf_printf(&list->text, "%s=%s", key, value);
-    else
-        buf_puts(&list->text, value);
+    if (key) {
+        buf_puts(&list->text, key);
+        buf_append(&list->text, "=", 1);
+    }
+    buf_puts(&list->text, value);
     if (list->text.error)
         return;
     if (tag_problem(list->text.data + start)) {

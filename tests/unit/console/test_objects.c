@@ -409,6 +409,63 @@ static void test_normalized_tags(void **state)
     objects_free(&objects);
 }
 
+/* Text and tree say the same, in the same order. */
+static void compare_shown(const struct object *object)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+    json_t *shown = object_show(object, NULL), *read;
+    char *wanted;
+
+    assert_non_null(shown);
+    assert_int_equal(object_show_text(object, &text), 0);
+    read = json_loads(text.data, 0, NULL);
+    assert_non_null(read);
+    wanted = json_dumps(shown, JSON_COMPACT);
+    json_decref(shown);
+    shown = read;
+    read = NULL;
+    free(text.data);
+    text.data = json_dumps(shown, JSON_COMPACT);
+    assert_string_equal(text.data, wanted);
+    json_decref(shown);
+    free(wanted);
+}
+
+static void test_text_is_the_tree(void **state)
+{
+    static const struct {
+        const char *kind, *body;
+    } rows[] = {
+        {"networkrulesetpolicy",
+         "{\"name\":\"r\\\"x\",\"subject\":[[\"a=b\"]],\"propagate\":true,\"incomingRules\":["
+         "{\"action\":\"Reject\",\"object\":[[\"c=d\"],[\"e=\\u00fc\"]]},"
+         "{\"action\":\"Allow\",\"object\":[[\"c=d\"]],\"protocolPorts\":[\"tcp/1\"],"
+         "\"name\":\"n\"}],\"annotations\":{\"a\":[\"b,}]\"]}}"},
+        {"networkrulesetpolicy", "{\"name\":\"r\",\"outgoingRules\":[],\"nobodyknows\":{}}"},
+        {"processingunit",
+         "{\"name\":\"p\",\"networkServices\":[{\"protocol\":6}],\"tracing\":{\"IPTables\":true}}"},
+        {"namespace", "{\"name\":\"/x\",\"tagPrefixes\":null}"},
+        {"account", "{\"name\":\"a\",\"passwordHash\":\"secret\",\"OTPSecret\":\"secret\"}"},
+        {"importreference", "{\"name\":\"i\",\"data\":{\"label\":\"l\",\"data\":{\"x\":[1]}}}"},
+    };
+    struct objects *objects;
+    size_t n;
+    const struct schema_kind *const *all = schema_kinds(&n);
+
+    assert_int_equal(objects_new(&objects), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        load(objects, UNIT, rows[i].kind, "/a", rows[i].body);
+        compare_shown(objects_find(objects, UNIT));
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i]->stored || all[i]->hidden)
+            continue;
+        load(objects, UNIT, all[i]->name, "/a", "{\"name\":\"/x\"}");
+        compare_shown(objects_find(objects, UNIT));
+    }
+    objects_free(&objects);
+}
+
 static void test_unknown_kinds_and_broken_bodies(void **state)
 {
     static const char *const bodies[] = {
@@ -470,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_normalized_tags),
         cmocka_unit_test(test_unknown_kinds_and_broken_bodies),
         cmocka_unit_test(test_spaces),
+        cmocka_unit_test(test_text_is_the_tree),
         cmocka_unit_test(test_against_model),
     };
 
