@@ -145,14 +145,14 @@ static int compare_scopes(struct outbox *out, const struct render_scope *before,
         const struct render_item *old = i < before->n ? &before->items[i] : NULL;
         const struct render_item *item = j < now->n ? &now->items[j] : NULL;
 
-        if (!item || (old && old->entry->id < item->entry->id)) {
+        if (old && (!item || old->entry->id < item->entry->id)) {
             outbox_add(out, old->entry->key, 0, NULL, 0);
             i++;
-        } else if (!old || item->entry->id < old->entry->id) {
+        } else if (item && (!old || item->entry->id < old->entry->id)) {
             r = outbox_put(out, item);
             j++;
-        } else {
-            if (old->version != item->version)
+        } else { /* the same entry */
+            if (item && old->version != item->version)
                 r = outbox_put(out, item);
             i++;
             j++;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "base/log.h"
 #include "console/push_internal.h"
 
@@ -246,8 +248,11 @@ static int feed_policy(struct push *push, const struct object *before, const str
 
 static int feed_one(struct push *push, const struct object *before, const struct object *after)
 {
-    const char *kind = (after ? after : before)->kind->name;
+    const struct object *object = after ? after : before;
+    const char *kind;
 
+    assert(object);
+    kind = object->kind->name;
     if (strcmp(kind, "processingunit") == 0)
         return feed_unit(push, before, after);
     if (strcmp(kind, "enforcer") == 0)

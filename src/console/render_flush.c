@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "console/render_internal.h"
 
 /* Renderings: made once per distinct (namespace, tags that subjects name), worked out when dirty.
@@ -168,7 +170,7 @@ int rendering_get(struct render *render, struct place *place, const struct tag_s
     _cleanup_free_
     char *key = NULL;
     struct rendering *rendering = NULL;
-    size_t n, len;
+    size_t n = 0, len = 0;
     int r;
 
     r = labels_of(render, tags, true, &labels, &n);
@@ -176,6 +178,7 @@ int rendering_get(struct render *render, struct place *place, const struct tag_s
         r = rendering_key(place, labels, n, &key, &len);
     if (r < 0)
         return r;
+    assert(key);
     HASH_FIND(hh, render->renderings, key, len, rendering);
     if (rendering) {
         *ret = rendering;

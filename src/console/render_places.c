@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "console/render_internal.h"
 
 /* Namespaces, and the external networks in them. */
@@ -273,6 +275,7 @@ int render_network_put(struct render *render, const char *id, const char *namesp
         r = network_add(render, id, place, &network);
     if (r < 0)
         return r;
+    assert(network);
     json_decref(network->body);
     network->body = json_deep_copy(body);
     version = network->entry->version;

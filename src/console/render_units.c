@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "console/render_internal.h"
 
 /* Processing units, and the life of the whole table. */
@@ -173,6 +175,7 @@ int render_unit_put(struct render *render, const struct render_unit_input *input
         r = unit_new(render, input, &unit);
     if (r < 0)
         return r;
+    assert(unit);
     if (unit->place == place && tag_set_equal(&unit->tags, input->tags))
         return 0;
     unit->place = place;

@@ -136,7 +136,7 @@ static bool flag(struct reader *in, const char *name)
 
     if (object && object->type != MSGPACK_OBJECT_BOOLEAN)
         fail(in, -EPROTO, "expected true or false");
-    return in->error == 0 && object->via.boolean;
+    return in->error == 0 && object && object->via.boolean;
 }
 
 static const msgpack_object_array *list_of(struct reader *in, const msgpack_object *object,

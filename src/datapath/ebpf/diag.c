@@ -189,7 +189,7 @@ int diag_dump(int fd, uint8_t family, uint8_t protocol, uint32_t states, int sto
 {
     _cleanup_free_
     char *buffer = malloc(ANSWER_BYTES);
-    struct exchange exchange;
+    struct exchange exchange = {.fd = -1};
     int r;
 
     if (!buffer)
@@ -224,7 +224,7 @@ static int ask_about(int fd, const struct diag_socket *s, uint16_t type, uint16_
     char buffer[512];
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
     struct inet_diag_req_v2 *request;
-    struct exchange exchange;
+    struct exchange exchange = {.fd = -1};
     bool v4 = s->family == AF_INET;
     int r, answer = 0;
 
