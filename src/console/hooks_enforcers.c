@@ -93,10 +93,20 @@ static int enforcer_create(struct api_call *call, json_t *object, struct change_
     return r;
 }
 
-/* A request for a new certificate by somebody who may change Enforcers: registering it anew. */
+/* With a request for a certificate: registering it anew, which takes the right to register. The
+ * right to change an Enforcer alone is not one to become it. */
 static int enforcer_update(struct api_call *call, const struct object *before, json_t *object,
                            struct change_set *set, struct api_error *error)
 {
+    memcpy(call->id, before->id, sizeof(call->id)); /* an import updates without a route */
+    if (json_object_get(call->transient, "certificateRequest") && call->caller &&
+        !auth_allowed(call->console->auth, call->caller, AUTH_CREATE, before->kind,
+                      before->space->name, NULL)) {
+        api_error_set(error, 403, "Forbidden", "you may not register Enforcers in %s",
+                      before->space->name);
+        snprintf(error->attribute, sizeof(error->attribute), "certificateRequest");
+        return -EPERM;
+    }
     return certify(call, object, error);
 }
 
@@ -218,6 +228,22 @@ static const struct api_hooks refresh_hooks = {.kind = "enforcerrefresh", .handl
 /* ---- GET /enforcers/:id/poke, for clients of the product's API ---------------------------------
  */
 
+/* A GET that writes: an Enforcer about itself and its units, others where they may change them. */
+static bool may_poke(const struct api_call *call, const struct object *object)
+{
+    const char *own = call->caller->enforcer_id;
+    _cleanup_free_
+    char *enforcer_id = NULL;
+
+    if (!own)
+        return auth_allowed(call->console->auth, call->caller, AUTH_UPDATE, object->kind,
+                            object->space->name, NULL);
+    if (strcmp(object->id, own) == 0)
+        return true;
+    enforcer_id = object_text(object, "enforcerID");
+    return enforcer_id && strcmp(enforcer_id, own) == 0;
+}
+
 static void poke_handle(struct api_call *call)
 {
     const struct object *object = api_parent(call);
@@ -228,6 +254,12 @@ static void poke_handle(struct api_call *call)
     char time[SCHEMA_TIME_LEN + 1];
     struct api_error error = {0};
 
+    if (object && !may_poke(call, object)) {
+        json_decref(body);
+        api_error_set(&error, 403, "Forbidden", "you may not change this %s", object->kind->name);
+        api_fail(call, &error, NULL);
+        return;
+    }
     schema_time_format(console_now_ms(), time);
     if (!body || change_set_new(&set) < 0) {
         json_decref(body);

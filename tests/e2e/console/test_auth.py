@@ -133,7 +133,7 @@ def test_read_only(console, admin, routes):
     client = Client(console, token=admin.issue(restrictedPermissions=["*,get"]).body["token"])
     expect_forbidden(client, routes, only={"POST", "PUT", "PATCH", "DELETE"})
     wrong = [(path, answer) for method, path, _, _, answer in answers(client, routes)
-             if method == "GET" and answer.status in (401, 403)]
+             if method == "GET" and answer.status in (401, 403) and not path.endswith("/poke")]  # a GET that writes
     assert not wrong
 
 
