@@ -256,8 +256,11 @@ static int keep(struct import *import, const char *id)
 static int put_over(struct import *import, const struct item *item, const struct store_op *op)
 {
     json_t *sparse = NULL;
-    int r = accept_item(import, item, NULL, &sparse);
+    int r;
 
+    if (!may(import, item, AUTH_CREATE))
+        return -EINVAL;
+    r = accept_item(import, item, NULL, &sparse);
     if (r == 0)
         r = add_label(import, item->kind, sparse);
     if (r == 0)
