@@ -101,8 +101,9 @@ struct id_list *space_bucket_make(struct space_entry *space, struct kind_table *
 int space_make(struct objects *objects, const char *name, struct space_entry **ret);
 struct space_entry *objects_space_find(const struct objects *objects, const char *name);
 
+/* Of as many tags as there may be, and one that turns out to be too long. */
+#define TAG_LIST_BYTES_MAX ((MODEL_TAGS_PER_SET_MAX + 2) * (MODEL_TAG_BYTES_MAX + 1))
 /* Tags of an object that is read: texts one after the other, sorted, without duplicates. */
-#define TAG_LIST_BYTES_MAX (MODEL_TAGS_PER_SET_MAX * (MODEL_TAG_BYTES_MAX + 1))
 struct tag_list {
     struct buf text;
     size_t starts[MODEL_TAGS_PER_SET_MAX];

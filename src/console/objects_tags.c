@@ -29,7 +29,8 @@ static void add(struct tag_list *list, const char *key, const char *value)
 {
     size_t start = list->text.len;
 
-    if (list->n == MODEL_TAGS_PER_SET_MAX || !*value)
+    /* Far longer than a tag: the buffer is for tags, and an object that is stored must load. */
+    if (list->n == MODEL_TAGS_PER_SET_MAX || !*value || strlen(value) > MODEL_TAG_BYTES_MAX)
         return;
     if (key) {
         buf_puts(&list->text, key);
