@@ -102,7 +102,7 @@ int api_prepare_update(struct api_call *call, const struct object *before, json_
                        struct change_set *set, struct api_error *error);
 int api_prepare_delete(struct api_call *call, const struct object *before, bool override,
                        struct change_set *set, struct api_error *error);
-/* Tags that namespaces give to what is made in them; adds to `sparse`. */
+/* Tags "@org:…" that namespaces give to what is made in them, in place of those in `sparse`. */
 int api_stamp_metadata(struct console *console, const char *namespace,
                        const struct schema_kind *kind, json_t *sparse);
 /* What was changed by whom, for /activities; added to the set. */

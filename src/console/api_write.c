@@ -8,6 +8,8 @@
 #include "console/api_internal.h"
 #include "console/render.h"
 
+#define ORGANIZATIONAL "@org:"
+
 static int refuse(struct api_error *error, int status, const char *title, const char *attribute,
                   const char *format, ...) _printf_(5, 6);
 
@@ -59,6 +61,17 @@ static void add_organizational(const struct object *namespace, json_t *metadata)
     json_decref(body);
 }
 
+/* Rules tell tenants apart by these tags: only namespaces give them, whoever makes the object. */
+static void drop_organizational(json_t *metadata)
+{
+    for (size_t i = json_array_size(metadata); i-- > 0;) {
+        const char *text = json_string_value(json_array_get(metadata, i));
+
+        if (text && strncmp(text, ORGANIZATIONAL, strlen(ORGANIZATIONAL)) == 0)
+            json_array_remove(metadata, i);
+    }
+}
+
 int api_stamp_metadata(struct console *console, const char *namespace,
                        const struct schema_kind *kind, json_t *sparse)
 {
@@ -70,10 +83,12 @@ int api_stamp_metadata(struct console *console, const char *namespace,
     metadata = old ? json_copy(old) : json_array();
     if (!metadata)
         return -ENOMEM;
+    drop_organizational(metadata);
     for (; space; space = space->parent)
         if (space->object)
             add_organizational(space->object, metadata);
     if (json_array_size(metadata) == 0) {
+        json_object_del(sparse, "metadata");
         json_decref(metadata);
         return 0;
     }

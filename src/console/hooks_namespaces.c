@@ -48,6 +48,76 @@ static const char *short_name(const char *parent, const char *name)
     return *name && strspn(name, ALLOWED) == strlen(name) ? name : NULL;
 }
 
+/* ---- Organizational metadata ----------------------------------------------------------------- */
+
+/* Stored, or made in the same set; NULL: there is none. */
+static json_t *namespace_body(const struct api_call *call, const struct change_set *set,
+                              const char *path)
+{
+    const struct store_op *op = change_set_find_unique(set, schema_kind_find("namespace"), path);
+    const struct space *space = objects_space(call->console->objects, path);
+
+    if (op && op->type != STORE_DELETE)
+        return json_loadb(op->object.body, op->object.body_len, 0, NULL);
+    return space && space->object ? object_parse(space->object) : NULL;
+}
+
+/* Does the list have the key of `tag`, and is `tag` itself not in it? */
+static bool is_contradicted(const json_t *list, const char *tag)
+{
+    size_t key_len = strcspn(tag, "=") + 1;
+    bool has_key = false;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *other = json_string_value(json_array_get(list, i));
+
+        if (other && strcmp(other, tag) == 0)
+            return false;
+        has_key |= other && strncmp(other, tag, key_len) == 0;
+    }
+    return has_key;
+}
+
+/* Rules trust "@org:tenant=a" to mean the tenant: who has a namespace below it cannot be another
+ * one. What a namespace says of a key holds for all that is below. */
+static int check_organizational(const struct api_call *call, const struct change_set *set,
+                                const char *path, const json_t *object, struct api_error *error)
+{
+    const json_t *tags = json_object_get(object, "organizationalMetadata");
+    char above[MODEL_NAMESPACE_MAX + 1];
+    int r = 0;
+
+    snprintf(above, sizeof(above), "%s", path);
+    while (r == 0 && json_array_size(tags) && strcmp(above, "/") != 0) {
+        char *slash = strrchr(above, '/');
+        json_t *body;
+
+        slash[slash == above] = '\0';
+        body = namespace_body(call, set, above);
+        for (size_t i = 0; r == 0 && i < json_array_size(tags); i++) {
+            const char *tag = json_string_value(json_array_get(tags, i));
+
+            if (tag && is_contradicted(json_object_get(body, "organizationalMetadata"), tag))
+                r = refuse(error, 422, "Validation error", "organizationalMetadata",
+                           "found '%.200s', expected no other value than that of %.200s", tag,
+                           above);
+        }
+        json_decref(body);
+    }
+    return r;
+}
+
+static int namespace_change(struct api_call *call, const struct object *before, json_t *object,
+                            struct change_set *set, struct api_error *error)
+{
+    json_t *stored = object_parse(before);
+    bool same = json_equal(json_object_get(stored, "organizationalMetadata"),
+                           json_object_get(object, "organizationalMetadata"));
+
+    json_decref(stored);
+    return same ? 0 : check_organizational(call, set, before->name, object, error);
+}
+
 /* ---- What comes with a namespace ------------------------------------------------------------- */
 
 static int add(struct change_set *set, const char *kind, const char *namespace, json_t *object)
@@ -100,6 +170,8 @@ static int namespace_make(struct api_call *call, json_t *object, struct change_s
     if (problem)
         return refuse(error, 422, "Validation error", "name", "found '%.200s', expected %s", path,
                       problem);
+    if (check_organizational(call, set, path, object, error) < 0)
+        return -EINVAL;
     if (json_object_set_new(object, "name", json_string(path)) < 0)
         return -ENOMEM;
     return add_default_profile(set, path);
@@ -210,6 +282,7 @@ int hooks_namespaces(struct console *console)
     const struct api_hooks hooks = {
         .kind = "namespace",
         .create = namespace_make,
+        .update = namespace_change,
         .remove = namespace_remove,
     };
 

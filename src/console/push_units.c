@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "console/api_internal.h"
 #include "console/push_internal.h"
 
 /*
@@ -10,6 +11,7 @@
 
 #define REPORTED "bulkhead:reported-tags"
 #define MAPPING_DEPTH_MAX 16
+#define ORGANIZATIONAL "@org:" /* what namespaces say, not hosts */
 
 struct units_answer {
     struct push *push;
@@ -85,28 +87,6 @@ static void complain(struct session *session, const struct link_unit *unit,
                   LOG_F("problem", "%s", problems->items[i].message));
 }
 
-static int namespaces_metadata(const struct object *enforcer, json_t *sparse)
-{
-    json_t *metadata = json_object_get(sparse, "metadata");
-
-    if (!metadata) {
-        metadata = json_array();
-        json_object_set_new(sparse, "metadata", metadata);
-    }
-    for (const struct space *space = enforcer->space; space; space = space->parent) {
-        _cleanup_(json_decrefp) json_t *body = space->object ? object_parse(space->object) : NULL;
-        const json_t *list = json_object_get(body, "organizationalMetadata");
-
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            const char *tag = json_string_value(json_array_get(list, i));
-
-            if (tag && !list_has(metadata, tag))
-                json_array_append_new(metadata, json_string(tag));
-        }
-    }
-    return 0;
-}
-
 static int unit_create(struct session *session, const struct object *enforcer,
                        const struct schema_kind *kind, const json_t *given,
                        const struct link_unit *unit, struct change_set *set)
@@ -123,12 +103,11 @@ static int unit_create(struct session *session, const struct object *enforcer,
         complain(session, unit, &problems);
         return 0;
     }
-    if (r == 0)
-        r = namespaces_metadata(enforcer, sparse);
     for (size_t i = 0; i < unit->n_tags && r == 0; i++)
         r = tag_set_add(&tags, unit->tags[i]);
     for (size_t i = 0; i < unit->n_metadata && r == 0; i++)
-        r = tag_set_add(&tags, unit->metadata[i]);
+        if (strncmp(unit->metadata[i], ORGANIZATIONAL, strlen(ORGANIZATIONAL)) != 0)
+            r = tag_set_add(&tags, unit->metadata[i]);
     if (r == 0)
         r = tag_set_addf(&tags, "$name=%s", unit->name);
     if (r == 0)
@@ -136,7 +115,8 @@ static int unit_create(struct session *session, const struct object *enforcer,
     if (r < 0)
         return r;
     namespace = units_namespace(session->push, enforcer->space->name, &tags);
-    return change_set_create(set, kind, namespace, sparse, id);
+    r = api_stamp_metadata(session->push->console, namespace, kind, sparse);
+    return r < 0 ? r : change_set_create(set, kind, namespace, sparse, id);
 }
 
 static int unit_change(struct session *session, const struct object *object, const json_t *stored,

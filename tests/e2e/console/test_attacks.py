@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers with few rights, and Enforcers that lie, get away with."""
+import asyncio
+import contextlib
+import itertools
+import time
+
+import msgpack
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.legacy.client import connect
+
+from auth_client import Client, Console, key_pem, new_key, request_pem
+
+HELLO, WELCOME, ASK, INVENTORY, DELTA, ACK, UNITS, KEYS, FETCH, HEARTBEAT, REFRESH, RENEW, CERTIFICATE, BYE = range(1, 15)
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    console = Console(tmp_path_factory.mktemp("attacks"))
+    yield console
+    assert console.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def admin(console):
+    admin = console.administrator()
+    for name in ("a", "b"):
+        body = {"name": name, "organizationalMetadata": [f"@org:tenant={name}"]}
+        assert admin.post("/namespaces", body, namespace="/").status == 200
+    return admin
+
+
+def fresh(word):
+    return f"{word}{next(numbers)}"
+
+
+def caller(console, admin, namespace, *roles):
+    """Somebody with a token and these roles there."""
+    _, client = console.credential(admin, fresh("caller"), namespace, roles)
+    client.token = client.issue().body["token"]
+    return client
+
+
+def enforcer(console, admin, namespace="/a", **more):
+    """(object, client with its certificate)"""
+    key, name = new_key(), fresh("host")
+    answer = admin.post("/enforcers", {"name": name, "FQDN": name, "certificateRequest": request_pem(key), **more},
+                        namespace=namespace)
+    assert answer.status == 200, answer
+    return answer.body, Client(console, certificate=(answer.body["certificate"], key_pem(key)))
+
+
+def unit(name, tags=(), metadata=()):
+    return [name, name, "LinuxService", name, list(tags), list(metadata)]
+
+
+class Link:
+    """The Enforcer's end of its link."""
+
+    def __init__(self, socket):
+        self.socket = socket
+
+    async def say(self, kind, **fields):
+        await self.socket.send(msgpack.packb([kind, fields]))
+
+    async def hear(self, kind, within_s=5):
+        while True:
+            message = msgpack.unpackb(await asyncio.wait_for(self.socket.recv(), within_s))
+            if message[0] == kind:
+                return message[1]
+
+    async def hello(self, **more):
+        fields = {"version": "1", "machineId": "m", "bootId": "b", "hostName": "h", "time": int(time.time() * 1000),
+                  "keys": [[1, bytes(range(32))]], "addresses": ["192.0.2.1"], "revision": 0, "digest": bytes(16)}
+        await self.say(HELLO, **{**fields, **more})
+
+    async def greet(self, **more):
+        await self.hello(**more)
+        if not (await self.hear(WELCOME))["inStep"]:
+            await self.say(INVENTORY, entries=[])
+            await self.hear(DELTA)
+
+
+@contextlib.asynccontextmanager
+async def link(client):
+    uri = f"wss://127.0.0.1:{client.console.port}/link"
+    async with connect(uri, ssl=client.context, subprotocols=["bulkhead-link-1"]) as socket:
+        yield Link(socket)
+
+
+async def until(condition, within_s=5):
+    for _ in range(int(within_s / 0.05)):
+        if condition():
+            return True
+        await asyncio.sleep(0.05)
+    return condition()
+
+
+# ---- Rights ----------------------------------------------------------------------------------
+
+
+def test_reading_is_no_right_to_poke(console, admin):
+    host, own = enforcer(console, admin)
+    other, _ = enforcer(console, admin)
+    viewer = caller(console, admin, "/a", "@auth:role=namespace.viewer")
+    path = f"/enforcers/{host['ID']}/poke?status=Disconnected&enforcementStatus=Failed"
+    assert viewer.get(path).status == 403
+    assert own.get(f"/enforcers/{other['ID']}/poke?status=Disconnected").status == 403
+    assert admin.get(f"/enforcers/{host['ID']}").body["operationalStatus"] == "Registered"
+    assert own.get(path).status == admin.get(path).status == 204
+
+
+def test_changing_an_enforcer_is_no_right_to_become_it(console, admin):
+    host, _ = enforcer(console, admin)
+    runtime = caller(console, admin, "/a", "@auth:role=enforcer.runtime")
+    body = {"name": host["name"], "FQDN": host["FQDN"], "description": "x"}
+    assert runtime.put(f"/enforcers/{host['ID']}", body).status == 200
+    answer = runtime.put(f"/enforcers/{host['ID']}", {**body, "certificateRequest": request_pem(new_key())})
+    assert answer.status == 403 and "register" in answer.reason
+    imported = runtime.post("/import", {"data": {"APIVersion": 1, "data": {"enforcers": [
+        {**body, "certificateRequest": request_pem(new_key())}]}}}, namespace="/a")
+    assert imported.status == 403
+    assert admin.get(f"/enforcers/{host['ID']}").body["certificate"] == host["certificate"]
+    assert admin.put(f"/enforcers/{host['ID']}", {**body, "certificateRequest": request_pem(new_key())}).status == 200
+
+
+def test_the_certificate_of_an_enforcer_changes_nothing_whatever_policies_say(console, admin):
+    host, own = enforcer(console, admin)
+    other, _ = enforcer(console, admin)
+    policy = {"name": fresh("everything"), "subject": [["@auth:realm=enforcer", "@auth:organization=/a"]],
+              "authorizedIdentities": ["@auth:role=namespace.administrator"], "authorizedNamespace": "/a"}
+    answer = admin.post("/apiauthorizationpolicies", policy, namespace="/a")
+    assert answer.status == 200
+    try:
+        body = {"name": other["name"], "FQDN": other["FQDN"], "certificateRequest": request_pem(new_key())}
+        assert own.put(f"/enforcers/{other['ID']}", body).status == 403
+        assert own.ask("DELETE", f"/enforcers/{other['ID']}").status == 403
+        network = {"name": "x", "entries": ["192.0.2.0/24"]}
+        assert own.post("/externalnetworks", network, namespace="/a").status == 403
+        data = {"APIVersion": 1, "data": {"externalnetworks": [network]}}
+        assert own.post("/import", {"data": data}, namespace="/a").status == 422
+        assert own.post("/processingunits", {"name": "x", "enforcerID": other["ID"]}, namespace="/a").status == 403
+        assert own.post("/putrafficactions", {"Incoming": "Allow"}, namespace="/a").status == 403
+        assert own.get(f"/enforcers/{other['ID']}").status == 200
+    finally:
+        assert admin.ask("DELETE", f"/apiauthorizationpolicies/{answer.body['ID']}").status == 200
+    assert admin.get(f"/enforcers/{host['ID']}").body["certificate"] == host["certificate"]
+
+
+def test_an_import_gives_no_rights_with_a_namespace(console, admin):
+    maker = caller(console, admin, "/a", "namespace,post,get", "import,post")
+    data = {"namespaces": [{"name": fresh("n")}]}
+    assert maker.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a").status == 200
+    name = fresh("n")
+    data = {"namespaces": [{"name": name}],
+            "enforcerprofiles": [{"name": "default", "namespace": name, "excludedNetworks": ["0.0.0.0/0"]}]}
+    answer = maker.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a")
+    assert answer.status == 422 and "may not create" in answer.reason
+    assert maker.get("/namespaces?q=" + f'name=="/a/{name}"'.replace('"', "%22"), namespace="/a").body == []
+
+
+# ---- Who one claims to be --------------------------------------------------------------------
+
+
+def test_nobody_claims_organizational_tags(console, admin):
+    answer = admin.post("/externalnetworks", {"name": fresh("x"), "entries": ["192.0.2.0/24"],
+                                              "metadata": ["@org:tenant=b", "@cloud:zone=1"]}, namespace="/a")
+    assert sorted(answer.body["metadata"]) == ["@cloud:zone=1", "@org:tenant=a"]
+    host, own = enforcer(console, admin, metadata=["@org:tenant=b"])
+    assert host["metadata"] == ["@org:tenant=a"]
+
+    async def run():
+        async with link(own) as enforcer_end:
+            await enforcer_end.greet()
+            await enforcer_end.say(UNITS, all=True, removed=[],
+                                   units=[unit("liar", ["app=db"], ["@org:tenant=b", "@org:group=x", "@app:docker:x=y"])])
+            await enforcer_end.hear(DELTA)
+
+    asyncio.run(run())
+    (made,) = admin.get("/processingunits?q=" + "name==liar", namespace="/a").body
+    assert sorted(made["metadata"]) == ["@app:docker:x=y", "@org:tenant=a"]
+
+
+def test_a_namespace_does_not_contradict_those_above(admin):
+    def make(parent, name, *tags):
+        return admin.post("/namespaces", {"name": name, "organizationalMetadata": list(tags)}, namespace=parent)
+
+    assert make("/a", "one", "@org:tenant=b").status == 422
+    assert make("/a", "one", "@org:tenant=a", "@org:group=g").status == 200
+    assert make("/a/one", "two", "@org:tenant=b").status == 422
+    assert make("/a/one", "two", "@org:group=h").status == 422
+    made = make("/a/one", "two", "@org:cloudaccount=c")
+    assert made.status == 200
+    changed = {"name": "/a/one/two", "organizationalMetadata": ["@org:tenant=b"]}
+    assert admin.put(f"/namespaces/{made.body['ID']}", changed).status == 422
+    data = {"namespaces": [{"name": "three", "organizationalMetadata": ["@org:group=g"]},
+                           {"name": "three/four", "organizationalMetadata": ["@org:group=h"]}]}
+    assert admin.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a").status == 422
