@@ -341,6 +341,29 @@ static int fetch_identity(struct render *render, struct enforcer *enforcer, uint
     return r < 0 ? r : pointers_push(&identity->fetched_by, enforcer);
 }
 
+/*
+ * Who meets somebody is met by it, and would be asked for a round trip later: both are to be able
+ * to prove themselves at the first retransmission. Half of the room stays for what it asks itself.
+ */
+static int fetch_back(struct render *render, const struct enforcer *enforcer, uint32_t number)
+{
+    struct enforcer *host = NULL;
+    int r = 0;
+
+    HASH_FIND(hh_number, render->enforcer_numbers, &number, sizeof(number), host);
+    if (!host || host == enforcer || host->fetched_hosts.n >= RENDER_FETCHED_MAX / 2)
+        return 0;
+    r = fetch_host(render, host, enforcer->number);
+    for (size_t i = 0; i < enforcer->identities.n && r == 0; i++) {
+        const struct identity *identity = enforcer->identities.items[i].target;
+
+        if (identity->number && host->fetched_identities.n < RENDER_FETCHED_MAX / 2)
+            r = fetch_identity(render, host, identity->number);
+    }
+    enforcer_dirty(render, host);
+    return r;
+}
+
 int render_fetch(struct render *render, const char *enforcer_id, const uint32_t *hosts,
                  size_t n_hosts, const uint32_t *identities, size_t n_identities)
 {
@@ -350,8 +373,11 @@ int render_fetch(struct render *render, const char *enforcer_id, const uint32_t 
     HASH_FIND_STR(render->enforcers, enforcer_id, enforcer);
     if (!enforcer)
         return -ENOENT;
-    for (size_t i = 0; i < n_hosts && r == 0; i++)
+    for (size_t i = 0; i < n_hosts && r == 0; i++) {
         r = fetch_host(render, enforcer, hosts[i]);
+        if (r == 0)
+            r = fetch_back(render, enforcer, hosts[i]);
+    }
     for (size_t i = 0; i < n_identities && r == 0; i++)
         r = fetch_identity(render, enforcer, identities[i]);
     enforcer_dirty(render, enforcer);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -363,9 +364,61 @@ static void test_incremental(void **state)
         run(seed, 60);
 }
 
+static void put_lonely(struct render *render, const char *id, uint32_t number)
+{
+    _cleanup_tag_set_ struct tag_set tags = {0};
+    const struct render_enforcer_input enforcer = {.id = id, .namespace = "/a", .number = number};
+    const struct render_unit_input unit = {.id = id,
+                                           .local_id = "l",
+                                           .enforcer_id = id,
+                                           .namespace = "/a",
+                                           .tags = &tags,
+                                           .active = true};
+
+    assert_int_equal(tag_set_addf(&tags, "app=%s", id), 0);
+    assert_int_equal(render_enforcer_put(render, &enforcer), 0);
+    assert_int_equal(render_unit_put(render, &unit), 0);
+}
+
+/* No rule needs them: whoever fetches a host is told of it, and the host of whoever fetched. */
+static void test_fetch(void **state)
+{
+    bool concerned[ENFORCERS] = {false};
+    uint32_t met = 2001, stranger = 4711;
+    struct render *render;
+    char *text;
+
+    assert_int_equal(render_new(&render), 0);
+    assert_int_equal(render_trust_put(render, "{}"), 0);
+    put_lonely(render, "e0", 2000);
+    put_lonely(render, "e1", 2001);
+    put_lonely(render, "e2", 2002);
+    give_numbers(render);
+    assert_int_equal(render_flush(render, note_concerned, concerned), 0);
+    text = scope_text(render, "e0");
+    assert_null(strstr(text, "h:2001"));
+    free(text);
+
+    memset(concerned, 0, sizeof(concerned));
+    assert_int_equal(render_fetch(render, "e9", &met, 1, NULL, 0), -ENOENT);
+    assert_int_equal(render_fetch(render, "e0", &stranger, 1, NULL, 0), 0);
+    assert_int_equal(render_fetch(render, "e0", &met, 1, NULL, 0), 0);
+    assert_int_equal(render_flush(render, note_concerned, concerned), 0);
+    assert_true(concerned[0] && concerned[1] && !concerned[2]);
+    text = scope_text(render, "e0");
+    assert_non_null(strstr(text, "h:2001"));
+    free(text);
+    text = scope_text(render, "e1");
+    assert_non_null(strstr(text, "h:2000"));
+    assert_non_null(strstr(text, "i:"));
+    free(text);
+    render_free(&render);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_incremental)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_incremental),
+                                       cmocka_unit_test(test_fetch)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
