@@ -406,9 +406,9 @@ static void stop(struct console *console)
     if (console->http)
         http_server_stop(console->http);
     commit_free(&console->commit);
-    push_free(&console->push);
     events_free(&console->events);
     http_server_free(&console->http);
+    push_free(&console->push); /* its sessions ended with their connections */
     api_free(&console->api);
     auth_free(&console->auth);
     trust_free(&console->trust);
