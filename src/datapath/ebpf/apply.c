@@ -241,7 +241,7 @@ static int pu_cgroups_sync(struct datapath *dp, size_t *ret_missing)
     return changed;
 }
 
-static bool cgroup_wanted(const struct datapath *dp, uint64_t id)
+bool cgroup_wanted(const struct datapath *dp, uint64_t id)
 {
     uint32_t i;
 
@@ -249,25 +249,6 @@ static bool cgroup_wanted(const struct datapath *dp, uint64_t id)
         if (dp->pus[i].used && dp->pus[i].cgroup_id == id)
             return true;
     return id == dp->own_cgroup_id;
-}
-
-/* The daemon's own cgroup is nobody's, unless somebody made it a PU. */
-int own_cgroup_exempt(struct datapath *dp)
-{
-    char path[2 * PATH_BYTES];
-    uint64_t id, old = dp->own_cgroup_id;
-
-    if (!dp->own_cgroup[0])
-        return 0;
-    snprintf(path, sizeof(path), "%s%s", dp->cgroup_mount, dp->own_cgroup);
-    id = cgroup_id_of(path);
-    dp->own_cgroup_id = 0;
-    if (old && old != id && !cgroup_wanted(dp, old))
-        pu_cgroup_delete(dp, old);
-    if (!id || cgroup_wanted(dp, id))
-        return 0;
-    dp->own_cgroup_id = id;
-    return pu_cgroup_write(dp, id, ABI_PU_NONE);
 }
 
 /* Cgroups that were PUs in an earlier run: the numbers may mean others now. */

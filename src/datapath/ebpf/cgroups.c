@@ -9,6 +9,8 @@
 
 #include "internal.h"
 
+#include "bulkhead.skel.h"
+
 #define MOUNTINFO_LINE 4096
 #define WALK_DEPTH_MAX 32
 
@@ -127,4 +129,24 @@ bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu)
         return false;
     *ret_pu = found->pu;
     return true;
+}
+
+int own_cgroup_exempt(struct datapath *dp)
+{
+    int fd = bpf_map__fd(dp->skeleton->maps.pu_by_cgroup);
+    uint64_t id, old = dp->own_cgroup_id;
+    uint32_t nobody = ABI_PU_NONE;
+    char path[2 * PATH_BYTES];
+
+    if (!dp->own_cgroup[0])
+        return 0;
+    snprintf(path, sizeof(path), "%s%s", dp->cgroup_mount, dp->own_cgroup);
+    id = cgroup_id_of(path);
+    dp->own_cgroup_id = 0;
+    if (old && old != id && !cgroup_wanted(dp, old))
+        map_delete(fd, &old, 1, sizeof(old));
+    if (!id || cgroup_wanted(dp, id))
+        return 0;
+    dp->own_cgroup_id = id;
+    return map_write(fd, &id, &nobody, 1, sizeof(id), sizeof(nobody));
 }

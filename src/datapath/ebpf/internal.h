@@ -179,7 +179,8 @@ bool address_known(const struct datapath *dp, uint32_t bank, const struct abi_ad
 
 /* apply.c */
 int pus_adopt(struct datapath *dp);
-int own_cgroup_exempt(struct datapath *dp);
+/* Has pu_by_cgroup to have this one? */
+bool cgroup_wanted(const struct datapath *dp, uint64_t id);
 void purge_stale(struct datapath *dp);
 
 /* events.c */
@@ -197,6 +198,8 @@ int cgroup_mount_find(char path[PATH_BYTES]);
 /* cgroup id of a directory: 0 when it is not there. */
 uint64_t cgroup_id_of(const char *path);
 int cgroups_walk(struct datapath *dp);
+/* The daemon's own cgroup is nobody's, unless somebody made it a PU. */
+int own_cgroup_exempt(struct datapath *dp);
 bool cgroup_known(const struct datapath *dp, uint64_t id, uint32_t *ret_pu);
 
 /* root.c */
