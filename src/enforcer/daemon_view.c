@@ -37,13 +37,12 @@ void daemon_units_console(struct daemon *daemon)
 {
     daemon->units.console =
         (struct units_console){.assigned = assigned, .ignored = ignored, .context = daemon};
-    remote_facts_collect(daemon->remote);
 }
 
 void remote_units_changed(struct remote *remote)
 {
     if (remote->units_told)
-        remote_units_tell(remote, true);
+        remote_units_tell(remote);
 }
 
 /* ---- Directory ------------------------------------------------------------------------------- */

@@ -9,12 +9,15 @@
 #include "base/error.h"
 #include "enforcer/https.h"
 
+/* Tests of wrong clocks shift it (docs/developer/testing.md). */
 int64_t remote_wall_ms(void)
 {
+    const char *shift = getenv("BULKHEAD_TEST_CLOCK_MS");
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 +
+           (shift ? strtoll(shift, NULL, 10) : 0);
 }
 
 void remote_state_set(struct remote *remote, enum remote_state state)
@@ -86,7 +89,7 @@ static void take_registration(struct remote *remote, struct registering *registe
               LOG_F("namespace", "%s", remote->registration->namespace));
     backoff_success(&remote->backoff);
     remote_error_set(remote, "");
-    remote_facts_collect(remote);
+    remote_facts_start(remote); /* with the full name */
     daemon_number_set(daemon, remote->registration->number);
     connect_soon(remote, 0);
 }
@@ -275,6 +278,7 @@ int remote_new(struct daemon *daemon, struct remote **ret)
     init_timer(remote, &remote->heartbeat_timer);
     init_timer(remote, &remote->log_timer);
     init_timer(remote, &remote->fetch_timer);
+    init_timer(remote, &remote->facts_timer);
     r = https_init();
     if (r == 0)
         r = link_decoder_new(&remote->decoder);
@@ -294,6 +298,7 @@ int remote_new(struct daemon *daemon, struct remote **ret)
 
 void remote_start(struct remote *remote)
 {
+    remote_facts_start(remote);
     connect_soon(remote, 0);
 }
 
@@ -306,6 +311,7 @@ void remote_close(struct remote *remote)
     if (remote->registering)
         remote->registering->remote = NULL;
     remote->registering = NULL;
+    remote_facts_stop(remote);
     channel_free(&remote->channel);
 }
 

@@ -9,6 +9,7 @@
  *   remote_apply.c   entries → view → daemon; the copy on disk
  *   remote_keys.c    own keys, keys shared with others
  *   remote_report.c  units, heartbeat, asking for what is missing
+ *   remote_facts.c   what the host says of itself
  *
  *   unregistered ── registered ──▶ connecting ⇄ waiting
  *                                     └─ welcome ──▶ connected ── end ──▶ waiting
@@ -61,6 +62,7 @@ struct fetched { /* asked for lately */
 };
 
 struct registering; /* in a thread */
+struct collecting;
 
 struct remote {
     struct daemon *daemon;
@@ -95,7 +97,9 @@ struct remote {
 
     uv_timer_t heartbeat_timer, log_timer, fetch_timer;
     uint64_t cpu_ns, cpu_at_ns, renew_asked_ms;
-    bool units_told;
+    bool units_told, facts_known;
+    uv_timer_t facts_timer;
+    struct collecting *collecting;
     struct tag_set facts, facts_metadata; /* of the host, with what its cloud says */
     struct fetched fetched[REMOTE_FETCHED_MAX];
     size_t n_fetched;
@@ -128,11 +132,14 @@ void remote_keys_announced(struct remote *remote); /* in hello */
 void remote_keys_look(struct remote *remote);      /* documents changed: is ours there? */
 
 /* remote_report.c */
-void remote_facts_collect(struct remote *remote);
 void remote_report_start(struct remote *remote); /* connected */
 void remote_report_stop(struct remote *remote);
-void remote_units_tell(struct remote *remote, bool all);
+void remote_units_tell(struct remote *remote);
 void remote_refresh(struct remote *remote, const struct link_message *message);
+
+/* remote_facts.c */
+void remote_facts_start(struct remote *remote);
+void remote_facts_stop(struct remote *remote);
 
 /* remote_status.c */
 json_t *remote_status_json(const struct remote *remote); /* new reference */

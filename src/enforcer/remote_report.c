@@ -14,8 +14,6 @@
 
 /* ---- Units ----------------------------------------------------------------------------------- */
 
-#define UNITS_PER_MESSAGE 200
-
 static void unit_tags(struct remote *remote, const struct unit *unit, struct link_unit *ret)
 {
     const struct tag_set *sets[] = {&unit->reported,
@@ -45,20 +43,9 @@ static void unit_fill(struct remote *remote, const struct unit *unit, struct lin
     unit_tags(remote, unit, ret);
 }
 
-void remote_facts_collect(struct remote *remote)
-{
-    const struct registration *registration = remote->registration;
-    const char *host_name = remote->daemon->host_name;
-
-    tag_set_clear(&remote->facts);
-    tag_set_clear(&remote->facts_metadata);
-    facts_collect(host_name, registration && registration->fqdn ? registration->fqdn : host_name,
-                  &remote->facts, &remote->facts_metadata);
-}
-
-/* All of them, always: the Console compares, and a change here is rare. Whoever is not named in the
- * last message is gone, so more than fit into one are told in steps that remove nothing. */
-void remote_units_tell(struct remote *remote, bool all)
+/* All of them, always: the Console compares, and a change here is rare. Not before the host's own
+ * facts are known: or else its identity would change a moment after each start. */
+void remote_units_tell(struct remote *remote)
 {
     const struct units *units = &remote->daemon->units;
     size_t max = MIN(units->n, (size_t)LINK_UNITS_MAX), n = 0;
@@ -66,7 +53,7 @@ void remote_units_tell(struct remote *remote, bool all)
     struct link_unit *list = NULL;
     struct link_message message = {.type = LINK_UNITS};
 
-    if (remote->state != REMOTE_CONNECTED)
+    if (remote->state != REMOTE_CONNECTED || !remote->facts_known)
         return;
     list = calloc(max + 1, sizeof(*list));
     if (!list)
@@ -279,9 +266,7 @@ void remote_report_start(struct remote *remote)
     remote->cpu_at_ns = daemon_now_ns();
     remote->renew_asked_ms = 0;
     remote->n_fetched = 0;
-    want(remote, true, remote->registration->number); /* our own document: remote_keys.c */
-    send_fetch(&remote->fetch_timer);
-    remote_units_tell(remote, true);
+    remote_units_tell(remote);
     uv_timer_start(&remote->heartbeat_timer, heartbeat_due, 1000, ms);
 }
 

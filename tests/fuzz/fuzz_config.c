@@ -28,7 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!config)
         return 0;
     FUZZ_CHECK(!namespace_problem(config->namespace));
-    FUZZ_CHECK(config->policy && *config->policy);
+    FUZZ_CHECK(config->mode == MODE_CONSOLE ? !config->policy && !config->key
+                                            : config->policy && *config->policy);
+    FUZZ_CHECK(config->mode == MODE_CONSOLE || !config->consoles);
+    FUZZ_CHECK(!config->credentials || !config->token);
     FUZZ_CHECK(!workload_cgroup_problem(config->cgroup_root, true));
     FUZZ_CHECK(config->n_units <= CONFIG_UNITS_MAX);
     for (size_t i = 0; i < config->n_units; i++) {
