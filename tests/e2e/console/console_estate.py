@@ -45,14 +45,21 @@ class Connection(http.client.HTTPSConnection):
 
 
 class Client(auth_client.Client):
-    def ask(self, *words, **more):
-        if self.connection is None:
-            self.connection = Connection(self.console, self.context)
-        try:
-            return super().ask(*words, **more)
-        except OSError:
-            self.connection = Connection(self.console, self.context)
-            return super().ask(*words, **more)
+    def ask(self, method, path, body=None, namespace=None, headers=None):
+        headers = {"Authorization": f"Bearer {self.token}" if self.token else "", "X-Namespace": namespace or "/",
+                   "Content-Type": "application/json", **(headers or {})}
+        if not self.token:
+            del headers["Authorization"]
+        for attempt in (1, 2):
+            try:
+                if not self.connection:
+                    self.connection = Connection(self.console, self.context)
+                self.connection.request(method, path, None if body is None else json.dumps(body), headers)
+                return auth_client.Answer(self.connection.getresponse())
+            except (http.client.HTTPException, OSError):
+                self.connection = None  # the Console was stopped, or the connection idle for too long
+                if attempt == 2:
+                    raise
 
 
 class Console:
@@ -118,10 +125,10 @@ class Console:
         return self.must(self.admin.post(f"/{plural}", body, namespace=namespace))
 
     def update(self, plural, ident, body, namespace="/shop"):
-        return self.must(self.admin.put(f"/{plural}/{ident}", body, namespace=namespace))
+        return self.must(self.admin.ask("PATCH", f"/{plural}/{ident}", body, namespace=namespace))
 
-    def delete(self, plural, ident, namespace="/shop", **more):
-        return self.must(self.admin.ask("DELETE", f"/{plural}/{ident}", namespace=namespace, **more))
+    def delete(self, plural, ident, namespace="/shop"):
+        return self.must(self.admin.ask("DELETE", f"/{plural}/{ident}", namespace=namespace))
 
     def list(self, plural, namespace="/shop"):
         return self.must(self.admin.get(f"/{plural}", namespace=namespace)) or []
@@ -154,7 +161,7 @@ class ConsoleEnforcer(Enforcer):
     """With a host name of its own: that is what it registers as."""
 
     def command(self, *words):
-        return ["unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', self.host.name,
+        return ["unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', f"{self.host.name}.test",
                 *super().command(*words)]
 
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enforcers that live from a Console: real connections, real rulesets through the API."""
+import shutil
+import time
+
 import pytest
 
-from console_estate import ConsoleEstate
-from estate import System, wait_for
+from console_estate import PORT, ConsoleEnforcer, ConsoleEstate
+from estate import wait_for
+from proxy import Proxy
 
 
 @pytest.fixture(scope="module")
@@ -19,41 +23,412 @@ def _estate(system):
 @pytest.fixture
 def estate(_estate):
     _estate.ensure()
-    made = {item["ID"] for item in _estate.console.list("networkrulesetpolicies")}
     yield _estate
+    _estate.ensure()
     for item in _estate.console.list("networkrulesetpolicies"):
-        if item["ID"] not in made:
-            _estate.console.delete("networkrulesetpolicies", item["ID"])
+        _estate.console.delete("networkrulesetpolicies", item["ID"])
+    for process in list(_estate.system.processes):
+        if process not in [e.process for e in _estate.enforcers.values()] + [_estate.console.process]:
+            process.kill()
 
 
-def rule(*clauses, port=None, action="Allow"):
+@pytest.fixture
+def port(estate):
+    return estate.port()
+
+
+def rule(*clauses, port=None, action="Allow", **more):
     return {"action": action, "object": [list(clause) for clause in clauses],
-            "protocolPorts": [f"tcp/{port}" if port else "any"]}
+            "protocolPorts": [f"tcp/{port}" if port else "any"], **more}
+
+
+def ruleset(name, subject, way, *rules):
+    return {"name": name, "subject": [[subject]], f"{way}Rules": list(rules)}
 
 
 def both_ways(console, port, client="app=web", server="app=db"):
     """The two rulesets that let a client in."""
-    return [console.create("networkrulesetpolicies", {
-                "name": f"to-{port}", "subject": [[client]], "outgoingRules": [rule([server], port=port)]}),
-            console.create("networkrulesetpolicies", {
-                "name": f"from-{port}", "subject": [[server]], "incomingRules": [rule([client], port=port)]})]
+    return [console.create("networkrulesetpolicies",
+                           ruleset(f"to-{port}", client, "outgoing", rule([server], port=port))),
+            console.create("networkrulesetpolicies",
+                           ruleset(f"from-{port}", server, "incoming", rule([client], port=port)))]
 
 
 def connects(estate, unit, port, server="b", ip=4):
     return estate.hosts["a"].connect(unit, estate.hosts[server].addresses[ip], port, timeout=700).ok
 
 
+def admitted(estate, port, **more):
+    """A server of db on this port, and web gets in."""
+    server = estate.b.listen("db", port)
+    both_ways(estate.console, port)
+    wait_for(lambda: connects(estate, "web", port, **more), 8, what="web is let in")
+    return server
+
+
+def console_of(enforcer):
+    return enforcer.status()["console"]
+
+
+# ---- Policy --------------------------------------------------------------------------------------
+
+
 def test_identity_decides(estate, port, ip):
-    with_db = estate.b.listen("db", port, ip=ip)
+    estate.b.listen("db", port, ip=ip)
     assert not connects(estate, "web", port, ip=ip)
     both_ways(estate.console, port)
     wait_for(lambda: connects(estate, "web", port, ip=ip), 5, what="web is let in")
     assert not connects(estate, "other", port, ip=ip)
     flow = estate.enforcers["b"].wait_flow(port, action="Accept")
-    assert flow["source"]["type"] == "ProcessingUnit" and flow["ruleName"] is not None
-    with_db.kill()
+    assert flow["source"]["type"] == "ProcessingUnit"
+    assert flow["policyName"] == f"from-{port}" and flow["policyNamespace"] == "/shop"
 
 
-@pytest.fixture
-def port(estate):
-    return estate.port()
+def test_changes_are_live(estate, port):
+    estate.b.listen("db", port)
+    _, incoming = both_ways(estate.console, port)
+    wait_for(lambda: connects(estate, "web", port), 5)
+    held = estate.a.hold("web", estate.b.addresses[4], port)
+    estate.console.create("networkrulesetpolicies",
+                          ruleset(f"no-{port}", "app=db", "incoming", rule(["app=web"], action="Reject")))
+    wait_for(lambda: not held.running, 5, what="the live connection is cut")
+    assert not connects(estate, "web", port)
+    estate.console.delete("networkrulesetpolicies", estate.console.list("networkrulesetpolicies")[-1]["ID"])
+    for item in estate.console.list("networkrulesetpolicies"):
+        if item["name"] == f"no-{port}":
+            estate.console.delete("networkrulesetpolicies", item["ID"])
+    assert incoming["name"] == f"from-{port}"
+
+
+def test_namespace_default(estate, port):
+    estate.b.listen("db", port)
+    shop = next(n for n in estate.console.list("namespaces", "/") if n["name"] == "/shop")
+    for action, expected in (("Allow", True), ("Reject", False)):
+        estate.console.update("namespaces", shop["ID"],
+                              {"defaultPUIncomingTrafficAction": action, "defaultPUOutgoingTrafficAction": action}, "/")
+        wait_for(lambda e=expected: connects(estate, "web", port) == e, 5, what=f"default {action}")
+
+
+def test_tags_of_people(estate, port):
+    """Somebody adds a tag to a unit at the Console: rules about it hold on the hosts."""
+    estate.b.listen("db", port)
+    both_ways(estate.console, port, client="role=client")
+    assert not connects(estate, "other", port)
+    unit = next(u for u in estate.console.list("processingunits") if u["name"] == "other")
+    estate.console.update("namespaces", next(n for n in estate.console.list("namespaces", "/")
+                                             if n["name"] == "/shop")["ID"], {"tagPrefixes": ["app=", "role="]}, "/")
+    estate.console.update("processingunits", unit["ID"],
+                          {"associatedTags": [*unit["associatedTags"], "role=client"]})
+    wait_for(lambda: connects(estate, "other", port), 5, what="other is a client now")
+    estate.console.update("processingunits", unit["ID"], {"associatedTags": unit["associatedTags"]})
+    wait_for(lambda: not connects(estate, "other", port), 5, what="and no more")
+
+
+def test_reports_of_units(estate):
+    units = {u["name"]: u for u in estate.console.list("processingunits")}
+    host = units["ka.test"]
+    assert host["type"] == "Host" and host["operationalStatus"] == "Running"
+    for tag in ("app:host:type=server", "os:ip=10.1.0.2", "@os:host=ka.test", "$name=ka.test", "app:host:fqdn=ka.test", "app=host"):
+        assert tag in host["normalizedTags"], (tag, host["normalizedTags"])
+    assert any(tag.startswith("os:kernel=") for tag in host["normalizedTags"])
+    assert units["web"]["type"] == "LinuxService" and "app=web" in units["web"]["normalizedTags"]
+
+
+def test_enforcer_object(estate):
+    found = {e["name"]: e for e in estate.console.list("enforcers")}
+    assert found["ka.test"]["operationalStatus"] == "Connected" and found["ka.test"]["currentVersion"]
+    status = console_of(estate.enforcers["a"])
+    assert status["enforcerId"] == found["ka.test"]["ID"] and status["namespace"] == "/shop"
+    assert status["number"] == found["ka.test"]["number"] and status["lastError"] == ""
+    assert status["certificateNotAfter"] > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    assert "secret" not in str(found["ka.test"]) and "PRIVATE" not in str(found["ka.test"])
+
+
+# ---- Outages -------------------------------------------------------------------------------------
+
+
+def test_console_down(estate, port):
+    """Policy goes on; a daemon that starts meanwhile works from its copy; then nothing is sent anew."""
+    admitted(estate, port)
+    time.sleep(1.0)  # the copy is written within half a second
+    estate.console.stop()
+    a = estate.enforcers["a"]
+    wait_for(lambda: console_of(a)["state"] != "connected", 5)
+    assert connects(estate, "web", port) and not connects(estate, "other", port)
+    a.stop()
+    assert connects(estate, "web", port) and not connects(estate, "other", port)
+    a.start()
+    status = a.status()
+    assert status["inForce"] == "policy" and status["console"]["state"] != "connected"
+    assert connects(estate, "web", port) and not connects(estate, "other", port)
+    estate.console.start()
+    estate.await_connected(a, 90)
+    counters = a.counters()
+    assert connects(estate, "web", port)
+    assert counters["console_connects"] == 1
+
+
+def test_resume(estate, port):
+    """After a break without a change nothing is sent; after a restart here as well."""
+    admitted(estate, port)
+    time.sleep(1.0)
+    a = estate.enforcers["a"]
+    for _ in range(2):  # a new Console does not know who asked for whom: the first may take that back
+        before = a.counters()
+        estate.console.kill()
+        wait_for(lambda: console_of(a)["state"] != "connected", 5)
+        estate.console.start()
+        estate.await_connected(a, 90)
+        time.sleep(1.0)
+        after = a.counters()
+        assert after["console_connects"] == before["console_connects"] + 1
+    assert after["console_resumed"] == before["console_resumed"] + 1
+    assert after["console_inventories"] == before["console_inventories"]
+    assert connects(estate, "web", port)
+
+
+def test_copy_is_authentic(estate, port):
+    """A changed copy, or one of somebody else, counts as none."""
+    admitted(estate, port)
+    time.sleep(1.0)
+    a = estate.enforcers["a"]
+    estate.console.stop()
+    a.stop()
+    copy = a.directory / "state" / "console-entries"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    data = bytearray(copy.read_bytes())
+    data[len(data) // 2] ^= 1
+    copy.write_bytes(data)
+    a.start()
+    assert any("kept on disk is ignored" in warning for warning in a.status()["warnings"])
+    estate.console.start()
+    estate.await_connected(a, 90)
+    wait_for(lambda: connects(estate, "web", port), 8)
+
+
+# ---- Who is who ----------------------------------------------------------------------------------
+
+
+def test_revoked(estate, port):
+    """Deleted at the Console: it says why, keeps its policy, and does not hammer; others forget it."""
+    admitted(estate, port)
+    estate.c.listen(None, port)
+    a = estate.enforcers["a"]
+    estate.console.delete("enforcers", console_of(a)["enforcerId"])
+    wait_for(lambda: "register it again" in console_of(a)["lastError"], 5)
+    assert a.status()["inForce"] == "policy" and not connects(estate, "web", port, server="c")
+    wait_for(lambda: not connects(estate, "web", port), 5, what="b does not believe a any more")
+    time.sleep(3)
+    assert a.log().count("console.ended") <= a.log().count("console.connected") + 1
+    a.stop()
+    (a.directory / "state" / "console.json").unlink()
+    a.start()
+    estate.await_connected(a)
+    wait_for(lambda: connects(estate, "web", port), 8, what="registered again")
+
+
+def test_cloned(estate):
+    """A copy of the state directory on another host: both are told."""
+    a = estate.enforcers["a"]
+    clone = estate.enforcer_of("c", {})
+    shutil.copy(a.directory / "state" / "console.json", clone.directory / "state" / "console.json")
+    clone.start()
+    wait_for(lambda: "another host" in console_of(a)["lastError"], 10, what="the original is told")
+    clone.stop()
+    clone.detach()
+    a.restart()
+    estate.await_connected(a)
+
+
+@pytest.mark.parametrize("shift, word", [(-3600_000, "behind"), (3600_000, "ahead")])
+def test_wrong_clock(estate, shift, word):
+    a = estate.enforcers["a"]
+    a.environment["BULKHEAD_TEST_CLOCK_MS"] = shift
+    try:
+        a.restart()
+        wait_for(lambda: word in console_of(a)["lastError"], 10, what="clock is told")
+        assert "NTP" in console_of(a)["lastError"]
+    finally:
+        del a.environment["BULKHEAD_TEST_CLOCK_MS"]
+        a.restart()
+    estate.await_connected(a)
+
+
+def test_renewal(estate):
+    a = estate.enforcers["a"]
+    before = (a.directory / "state" / "console.json").read_text()
+    a.environment["BULKHEAD_TEST_RENEW"] = 1
+    try:
+        a.restart()
+        wait_for(lambda: "console.certificate_renewed" in a.log(), 10, what="renewed")
+    finally:
+        del a.environment["BULKHEAD_TEST_RENEW"]
+    assert (a.directory / "state" / "console.json").read_text() != before
+    a.restart()  # with the new one
+    estate.await_connected(a)
+
+
+def test_register_command(estate):
+    """Registers and nothing else; says what is wrong in words."""
+    other = ConsoleEnforcer(estate.hosts["x"], 0, {}, mode="console", console=estate.console.url, cloud="off")
+    for key in ("policy", "identity", "peers"):
+        other.config.pop(key, None)
+
+    def register(**changes):
+        other.write_config(**changes)
+        other.config_file.write_text(other.config_file.read_text())
+        return other.host.exec("unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', "kx.test", other.binary,
+                               "register", "--config", other.config_file, "--state",
+                               other.directory / "state", check=False)
+
+    assert "nothing is known to register with" in register().stderr
+    ca = str(estate.directory / "console" / "ca.crt")
+    assert "not accepted" in register(token="a.b.c", ca=ca).stderr
+    assert "not trusted" in register(ca="system").stderr
+    weak = estate.console.token(restrictedPermissions=["@auth:role=namespace.viewer"])
+    answer = register(token=weak, ca=ca)
+    assert answer.returncode == 1 and "may not register" in answer.stderr, answer.stderr
+    answer = register(token=estate.console.token(), namespace="/nowhere")
+    assert answer.returncode == 1 and "/nowhere" in answer.stderr or "namespace" in answer.stderr
+    answer = register(token=estate.console.token(), namespace="/shop")
+    assert answer.returncode == 0 and "registered as kx.test" in answer.stdout, answer.stderr
+    assert (other.directory / "state" / "console.json").stat().st_mode & 0o777 == 0o600
+    assert "registered already" in register().stdout
+
+
+# ---- Keys ----------------------------------------------------------------------------------------
+
+
+def test_new_keys_under_traffic(estate, port):
+    """Both hosts change their keys again and again; not one connection fails or is late."""
+    admitted(estate, port)
+    for enforcer in estate.enforcers.values():
+        enforcer.environment["BULKHEAD_TEST_KEY_MS"] = 4000
+        enforcer.restart()
+        estate.await_connected(enforcer)
+    try:
+        wait_for(lambda: connects(estate, "web", port), 15)
+        first = [console_of(e)["keyEpoch"] for e in estate.enforcers.values()]
+        before = {name: e.counters() for name, e in estate.enforcers.items()}
+        slow, n, until = [], 0, time.monotonic() + 20
+        while time.monotonic() < until:
+            began = time.monotonic()
+            if not connects(estate, "web", port) or time.monotonic() - began > 0.6:
+                slow.append(n)
+            n += 1
+        last = [console_of(e)["keyEpoch"] for e in estate.enforcers.values()]
+        assert all(after >= before + 2 for before, after in zip(first, last)), (first, last)
+        assert not slow, f"{len(slow)} of {n}"
+        for name, enforcer in estate.enforcers.items():
+            counters = enforcer.counters()
+            for reason in ("mac_mismatch", "epoch", "peer_miss", "identity_fallback"):
+                assert counters[reason] == before[name][reason], (name, reason)
+    finally:
+        for enforcer in estate.enforcers.values():
+            del enforcer.environment["BULKHEAD_TEST_KEY_MS"]
+            enforcer.restart()
+            estate.await_connected(enforcer)
+
+
+def test_restart_under_traffic(estate, port):
+    """A daemon that starts anew has a new key; the kernel's old one works until others know it."""
+    admitted(estate, port)
+    failed = 0
+    for name in ("a", "b"):
+        enforcer = estate.enforcers[name]
+        enforcer.stop()
+        enforcer.start(wait=False)
+        for _ in range(60):
+            failed += not connects(estate, "web", port)
+        estate.await_connected(enforcer)
+    assert failed == 0
+
+
+# ---- The way to the Console -----------------------------------------------------------------------
+
+
+def test_proxy(estate):
+    a = estate.enforcers["a"]
+    with Proxy(estate.r1, user="user:pass word") as proxy:
+        a.restart(proxy=f"http://user:pass%20word@{estate.r1.addresses[4]}:{proxy.port}")
+        estate.await_connected(a)
+        assert f"CONNECT {estate.r1.addresses[4]}:{PORT}" in proxy.seen()
+        a.restart(proxy=f"http://user:wrong@{estate.r1.addresses[4]}:{proxy.port}")
+        wait_for(lambda: "proxy refuses with status 407" in console_of(a)["lastError"], 15,
+                 what=lambda: console_of(a))
+        assert "wrong" not in str(a.status())
+        a.environment["https_proxy"] = f"http://user:pass%20word@{estate.r1.addresses[4]}:{proxy.port}"
+        n = len(proxy.seen())
+        a.restart(proxy=None)
+        estate.await_connected(a)
+        assert len(proxy.seen()) > n
+        a.environment["no_proxy"] = estate.r1.addresses[4]
+        n = len(proxy.seen())
+        a.restart()
+        estate.await_connected(a)
+        assert len(proxy.seen()) == n
+    for name in ("https_proxy", "no_proxy"):
+        del a.environment[name]
+    a.restart()
+    estate.await_connected(a)
+
+
+def test_several_consoles(estate):
+    """The first is dead (nothing answers at all): the second is there within ten seconds."""
+    a = estate.enforcers["a"]
+    a.restart(console=["https://10.3.0.99:8443", estate.console.url])
+    began = time.monotonic()
+    estate.await_connected(a, 14)
+    assert time.monotonic() - began < 12
+    a.restart(console=estate.console.url)
+    estate.await_connected(a)
+
+
+def test_default_reject_does_not_cut_the_link(estate, port):
+    """The daemon in a cgroup of its own inside what it enforces, everything rejected."""
+    a = estate.enforcers["a"]
+    a.stop()
+    command = a.command
+    a.command = lambda *words: [str(w) for w in [
+        "sh", "-c", f'mkdir -p {a.host.cgroup}/agent; echo $$ > {a.host.cgroup}/agent/cgroup.procs; exec "$@"',
+        "sh", *command(*words)]]
+    try:
+        a.start()
+        estate.await_connected(a)
+        assert not estate.a.connect(None, estate.r1.addresses[4], PORT, send=None).ok, "the host itself is rejected"
+        estate.console.kill()
+        wait_for(lambda: console_of(a)["state"] != "connected", 5)
+        estate.console.start()
+        estate.await_connected(a, 90)
+    finally:
+        a.command = command
+        a.restart()
+    estate.await_connected(a)
+
+
+# ---- Profile -------------------------------------------------------------------------------------
+
+
+def test_profile(estate, port):
+    """excludedNetworks of the profile that is mapped: neither judged nor reported."""
+    estate.c.listen(None, port)
+    assert not connects(estate, "web", port, server="c")
+    profile = estate.console.create("enforcerprofiles", {
+        "name": "lab", "excludedNetworks": ["10.3.0.0/24"], "associatedTags": ["profile=lab"],
+        "ignoreExpression": [["app=other"]]})
+    mapping = estate.console.create("enforcerprofilemappingpolicies", {
+        "name": "lab", "subject": [["$identity=enforcer"]], "object": [["profile=lab"]]})
+    wait_for(lambda: connects(estate, "web", port, server="c"), 8, what="excluded")
+    wait_for(lambda: "other" not in [u["name"] for u in estate.enforcers["a"].json("pus")], 5, what="ignored")
+    estate.console.delete("enforcerprofilemappingpolicies", mapping["ID"])
+    estate.console.delete("enforcerprofiles", profile["ID"])
+    wait_for(lambda: not connects(estate, "web", port, server="c"), 8, what="judged again")
+    wait_for(lambda: "other" in [u["name"] for u in estate.enforcers["a"].json("pus")], 5)
+
+
+def test_log_level(estate):
+    a = estate.enforcers["a"]
+    answer = estate.console.admin.post(f"/enforcers/{console_of(a)['enforcerId']}/enforcerrefreshes",
+                                       {"logLevel": "Debug"}, namespace="/shop")
+    assert answer.status == 200, answer
+    wait_for(lambda: "log.level" in a.log(), 5, what="log level")
