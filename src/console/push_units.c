@@ -71,7 +71,8 @@ static json_t *unit_given(struct session *session, const struct object *enforcer
                       unit->local_id, "enforcerID", session->enforcer_id, "enforcerNamespace",
                       enforcer->space->name, "operationalStatus", "Running", "enforcementStatus",
                       "Active", "associatedTags", merged, "annotations", annotations);
-    if (given && !stored)
+    /* a host's cloud may say something else today; @org: tags come from the namespaces below */
+    if (given)
         json_object_set_new(given, "metadata", texts(unit->metadata, unit->n_metadata));
     return given;
 }
@@ -131,6 +132,8 @@ static int unit_change(struct session *session, const struct object *object, con
         complain(session, unit, &problems);
         return 0;
     }
+    if (r == 0)
+        r = api_stamp_metadata(session->push->console, object->space->name, object->kind, sparse);
     if (r < 0 || json_equal(sparse, (json_t *)stored))
         return r;
     return change_set_update(set, object, sparse);
