@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enforcers that live from a Console: real connections, real rulesets through the API."""
+import json
 import shutil
+import sys
 import time
 
 import pytest
@@ -100,12 +102,16 @@ def test_changes_are_live(estate, port):
     assert incoming["name"] == f"from-{port}"
 
 
+def default_action(estate, action):
+    shop = next(n for n in estate.console.list("namespaces", "/") if n["name"] == "/shop")
+    estate.console.update("namespaces", shop["ID"],
+                          {"defaultPUIncomingTrafficAction": action, "defaultPUOutgoingTrafficAction": action}, "/")
+
+
 def test_namespace_default(estate, port):
     estate.b.listen("db", port)
-    shop = next(n for n in estate.console.list("namespaces", "/") if n["name"] == "/shop")
     for action, expected in (("Allow", True), ("Reject", False)):
-        estate.console.update("namespaces", shop["ID"],
-                              {"defaultPUIncomingTrafficAction": action, "defaultPUOutgoingTrafficAction": action}, "/")
+        default_action(estate, action)
         wait_for(lambda e=expected: connects(estate, "web", port) == e, 5, what=f"default {action}")
 
 
@@ -404,6 +410,76 @@ def test_default_reject_does_not_cut_the_link(estate, port):
         a.command = command
         a.restart()
     estate.await_connected(a)
+
+
+# ---- Clouds ----
+
+CLOUDS = {
+    "aws": ({"PUT /latest/api/token": "secret-token",
+             "GET /latest/dynamic/instance-identity/document":
+                 '{"accountId": "12", "instanceId": "i-7", "region": "eu-west-1", "privateIp": "10.1.0.2"}'},
+            {"X-aws-ec2-metadata-token": "secret-token"},
+            ["@cloud:type=aws", "@cloud:aws:instance-id=i-7", "@cloud:aws:region=eu-west-1",
+             "cloud:aws:local-ipv4=10.1.0.2"]),
+    "azure": ({"GET /metadata/instance?api-version=2021-02-01":
+                   '{"compute": {"vmId": "v-1", "location": "westeurope", "tagsList": '
+                   '[{"name": "team", "value": "blue"}, {"name": "bad name", "value": "x"}]}}'},
+              {"Metadata": "true"},
+              ["@cloud:type=azure", "@cloud:azure:vmid=v-1", "@cloud:azure:location=westeurope",
+               "cloud:azure:team=blue"]),
+    "gcp": ({"GET /computeMetadata/v1/instance/?recursive=true":
+                 '{"id": 123456789012345678, "name": "vm", "zone": "projects/1/zones/europe-west6-b", '
+                 '"labels": {"team": "red"}, "networkInterfaces": [{"ip": "10.1.0.2", '
+                 '"network": "projects/1/networks/default"}]}',
+             "GET /computeMetadata/v1/project/?recursive=true": '{"projectId": "acme"}'},
+            {"Metadata-Flavor": "Google"},
+            ["@cloud:type=gcp", "@cloud:gcp:instance-id=123456789012345678", "@cloud:gcp:zone=europe-west6-b",
+             "@cloud:gcp:projectidstring=acme", "cloud:gcp:instance:team=red", "@cloud:gcp:vpcname=default"]),
+}
+METADATA_SERVER = """
+import http.server, json, sys
+answers, wanted = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        text = answers.get(f"{self.command} {self.path}")
+        plain = self.command == "PUT" or all(self.headers.get(n) == v for n, v in wanted.items())
+        self.send_response(200 if text and plain else 404)
+        self.end_headers()
+        if text and plain:
+            self.wfile.write(text.encode())
+    do_GET = do_PUT = answer
+    def log_message(self, *words):
+        pass
+server = http.server.HTTPServer(("169.254.169.254", 80), Handler)
+print("{}", flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_cloud(estate, cloud):
+    answers, headers, tags = CLOUDS[cloud]
+    a = estate.enforcers["a"]
+    default_action(estate, "Allow")  # the service is a process of the host here
+    a.host.ip("addr", "add", "169.254.169.254/32", "dev", "lo", check=False)
+    server = a.host.start(sys.executable, "-c", METADATA_SERVER, json.dumps(answers), json.dumps(headers))
+    time.sleep(0.5)
+    try:
+        a.restart(cloud="auto")
+        estate.await_connected(a)
+
+        def told():
+            unit = next(u for u in estate.console.list("processingunits") if u["name"] == "ka.test")
+            return all(tag in unit["normalizedTags"] for tag in tags)
+        wait_for(told, 8, what=lambda: next(u for u in estate.console.list("processingunits")
+                                            if u["name"] == "ka.test")["normalizedTags"])
+    finally:
+        server.kill()
+        a.restart(cloud="off")
+        a.host.ip("addr", "del", "169.254.169.254/32", "dev", "lo", check=False)
+    default_action(estate, "Reject")
+    wait_for(lambda: not any("@cloud" in tag for u in estate.console.list("processingunits")
+                             for tag in u["normalizedTags"]), 8)
 
 
 # ---- Profile -------------------------------------------------------------------------------------
