@@ -173,7 +173,9 @@ static void offer_by(const struct completion *completion, enum cli_offer what)
         offer_parameters(completion);
         break;
     case CLI_OFFER_NAMESPACES:
+        /* Where one may begin, and what is below the namespace one is in. */
         offer_names(completion, "/accessiblenamespaces", false);
+        offer_names(completion, "/namespaces", true);
         break;
     case CLI_OFFER_PROFILES:
         offer_profiles(completion);

@@ -82,8 +82,11 @@ static int add_member(json_t *map, const msgpack_object_kv *pair)
     char *key;
     int r;
 
-    if (pair->key.type != MSGPACK_OBJECT_STR ||
-        memchr(pair->key.via.str.ptr, '\0', pair->key.via.str.size))
+    if (pair->key.type != MSGPACK_OBJECT_STR)
+        return -1;
+    if (pair->key.via.str.size == 0) /* the pointer is NULL then */
+        return json_object_set_new(map, "", from_object(&pair->val));
+    if (memchr(pair->key.via.str.ptr, '\0', pair->key.via.str.size))
         return -1;
     key = strndup(pair->key.via.str.ptr, pair->key.via.str.size);
     r = key ? json_object_set_new(map, key, from_object(&pair->val)) : -1;
@@ -120,9 +123,9 @@ static json_t *from_object(const msgpack_object *object)
     case MSGPACK_OBJECT_FLOAT64:
         return json_real(object->via.f64);
     case MSGPACK_OBJECT_STR:
-        return json_stringn(object->via.str.ptr, object->via.str.size);
+        return json_stringn(object->via.str.size ? object->via.str.ptr : "", object->via.str.size);
     case MSGPACK_OBJECT_BIN:
-        return json_stringn(object->via.bin.ptr, object->via.bin.size);
+        return json_stringn(object->via.bin.size ? object->via.bin.ptr : "", object->via.bin.size);
     case MSGPACK_OBJECT_ARRAY:
         return from_array(&object->via.array);
     case MSGPACK_OBJECT_MAP:

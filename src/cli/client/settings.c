@@ -209,13 +209,14 @@ static int check(const struct settings *settings, struct buf *problem)
                *namespace = settings->values[SETTING_NAMESPACE],
                *timeout = settings->values[SETTING_TIMEOUT];
     const char *wrong = namespace ? namespace_problem(namespace) : NULL;
-    char *end = NULL;
+    size_t digits = timeout ? strspn(timeout, "0123456789") : 0;
 
     if (strcmp(encoding, "json") != 0 && strcmp(encoding, "msgpack") != 0)
         buf_printf(problem, "encoding: found '%s', expected json or msgpack", encoding);
     else if (wrong)
         buf_printf(problem, "namespace: found '%s', expected %s", namespace, wrong);
-    else if (timeout && (strtoul(timeout, &end, 10) == 0 || *end || strlen(timeout) > 6))
+    else if (timeout &&
+             (digits == 0 || digits > 6 || timeout[digits] || strspn(timeout, "0") == digits))
         buf_printf(problem, "timeout: found '%s', expected a number of seconds", timeout);
     else
         return 0;

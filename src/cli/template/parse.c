@@ -168,6 +168,18 @@ static int parse_first(struct parser *parser, struct expression **ret)
     }
 }
 
+static int check_arguments(struct parser *parser, const struct expression *expression)
+{
+    const struct template_function *function = expression->function;
+
+    if (expression->kind != EXPRESSION_CALL ||
+        (expression->n_arguments >= function->min && expression->n_arguments <= function->max))
+        return 0;
+    return fail(parser, expression->line, "%s: found %zu arguments, expected %zu%s", function->name,
+                expression->n_arguments, function->min,
+                function->max > function->min ? " or more" : "");
+}
+
 /* A value, with the fields that follow it without a blank: $x.a.b, (f x).a */
 static int parse_operand(struct parser *parser, struct expression **ret)
 {
@@ -181,7 +193,9 @@ static int parse_operand(struct parser *parser, struct expression **ret)
             return 0;
         if (depth >= TEMPLATE_DEPTH_MAX)
             return fail(parser, parser->token.line, "more than %d fields", TEMPLATE_DEPTH_MAX);
-        r = parse_name(parser, EXPRESSION_FIELD, ret);
+        r = check_arguments(parser, base); /* a bare function has none */
+        if (r == 0)
+            r = parse_name(parser, EXPRESSION_FIELD, ret);
         if (r == 0)
             (*ret)->base = base;
     }
@@ -212,23 +226,13 @@ static int parse_command(struct parser *parser, struct expression **ret)
     while (r == 0 && is_name && (*ret)->kind == EXPRESSION_CALL && !ends_command(&parser->token)) {
         r = parse_operand(parser, &argument);
         if (r == 0)
+            r = check_arguments(parser, argument);
+        if (r == 0)
             r = add_argument(parser, *ret, argument);
     }
     if (r == 0 && !ends_command(&parser->token))
         return unexpected(parser, "'|' or the end: only functions take arguments");
     return r;
-}
-
-static int check_arguments(struct parser *parser, const struct expression *expression)
-{
-    const struct template_function *function = expression->function;
-
-    if (expression->kind != EXPRESSION_CALL ||
-        (expression->n_arguments >= function->min && expression->n_arguments <= function->max))
-        return 0;
-    return fail(parser, expression->line, "%s: found %zu arguments, expected %zu%s", function->name,
-                expression->n_arguments, function->min,
-                function->max > function->min ? " or more" : "");
 }
 
 static int parse_pipeline(struct parser *parser, struct expression **ret)
