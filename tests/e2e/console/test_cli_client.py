@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line's HTTP client against servers that misbehave."""
+import base64
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from installation import BUILD
+
+BULKHEAD = os.path.join(BUILD, "bulkhead")
+
+
+def token(expires_in=3600):
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": int(time.time() + expires_in)}).encode())
+    return "e30." + claims.decode().rstrip("=") + ".c2ln"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def handle_one(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        self.server.requests.append((self.command, self.path, dict(self.headers), body))
+        if self.path == "/issue":
+            answer = (200, {}, json.dumps({"token": token()}).encode())
+        else:
+            answer = self.server.answers.pop(0) if self.server.answers else (200, {}, b"[]")
+        if answer == "hang up":
+            self.close_connection = True
+            return
+        if answer == "hang":
+            time.sleep(5)
+            return
+        status, headers, data = answer
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)),
+                            **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            self.wfile.write(data)
+        except OSError:
+            pass
+
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_one
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pem") / "server.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-days", "2", "-keyout", str(path), "-out", str(path) + ".crt"], check=True,
+                   capture_output=True)
+    certificate = open(f"{path}.crt").read()
+    with open(path, "a") as file:
+        file.write(certificate)
+    return path
+
+
+@pytest.fixture
+def server(pem):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(pem))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.answers, server.requests = [], []
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def run(server, pem, tmp_path):
+    text = pem.read_text()
+    certificate, key = (base64.b64encode(part.encode()).decode() for part in (
+        text[text.index("-----BEGIN CERT"):], text[:text.index("-----BEGIN CERT")]))
+    credential = tmp_path / "creds.json"
+    credential.write_text(json.dumps({
+        "APIURL": f"https://127.0.0.1:{server.server_port}", "namespace": "/from-credential",
+        "certificate": certificate, "certificateKey": key, "certificateAuthority": certificate}))
+
+    def run(*args, status=0, timeout=60, **environment):
+        known = {name: value for name, value in os.environ.items() if not name.startswith("BULKHEAD")}
+        done = subprocess.run(
+            [BULKHEAD, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout,
+            env={**known, "HOME": str(tmp_path), "BULKHEAD_CREDENTIALS": str(credential), **environment})
+        assert "AddressSanitizer" not in done.stderr and "runtime error" not in done.stderr, done
+        assert done.returncode == status, done
+        return done
+    return run
+
+
+def asked(server):
+    return [(method, path) for method, path, _, _ in server.requests]
+
+
+LIST = "/externalnetworks?limit=1000"
+
+
+def test_the_token_is_kept(server, run):
+    for _ in range(2):
+        run("api", "list", "extnet")
+    assert asked(server) == [("POST", "/issue"), ("GET", LIST), ("GET", LIST)]
+    headers = server.requests[1][2]
+    assert headers["Authorization"].startswith("Bearer e30.") and headers["X-Namespace"] == "/from-credential"
+    assert headers["Accept"] == "application/json"
+
+
+def test_nothing_is_kept_when_told_so(server, run, tmp_path):
+    run("api", "list", "extnet", "--no-cache")
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_an_expired_token_is_replaced(server, run):
+    run("api", "list", "extnet")
+    server.answers += [(401, {}, b"[]")]
+    run("api", "list", "extnet")
+    assert asked(server)[2:] == [("GET", LIST), ("POST", "/issue"), ("GET", LIST)]
+    server.answers += [(401, {}, b"[]")] * 2
+    run("api", "list", "extnet", status=1)
+    server.requests.clear()
+    server.answers += [(401, {}, b'[{"code": 401, "title": "Unauthorized", "description": "no"}]')]
+    assert "Unauthorized: no" in run("api", "list", "extnet", "-t", token(), status=1).stderr
+    assert asked(server) == [("GET", LIST)]  # a token that was given is not replaced
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_busy_is_tried_again(server, run, status):
+    server.answers += [(status, {}, b"[]"), (status, {"Retry-After": "1"}, b"[]"), (200, {}, b'[{"ID": "x"}]')]
+    start = time.monotonic()
+    done = run("api", "list", "extnet", "-o", "json")
+    assert json.loads(done.stdout) == [{"ID": "x"}] and time.monotonic() - start > 1.2
+    assert len(server.requests) == 4
+
+
+def test_a_creation_is_tried_again_with_the_same_key(server, run):
+    made = json.dumps({"ID": "x", "name": "a"}).encode()
+    server.answers += [(503, {}, b"[]"), "hang up", (200, {}, made)]
+    run("api", "create", "extnet", "-k", "name=a", "-k", "entries=10.0.0.0/8")
+    keys = [headers["Idempotency-Key"] for method, path, headers, _ in server.requests if path == "/externalnetworks"]
+    assert len(keys) == 3 and len(set(keys)) == 1 and len(keys[0]) == 32
+
+
+def test_other_errors_are_not_tried_again(server, run):
+    for status in (400, 403, 404, 409, 422, 500, 502):
+        server.requests.clear()
+        server.answers += [(status, {}, b'[{"title": "Bad", "description": "why", "data": {"attribute": "a.b"}}]')]
+        done = run("api", "list", "extnet", status=2 if status in (400, 422) else 1)
+        assert f"{LIST.partition('?')[0]} in namespace /from-credential: {status}" in done.stderr
+        assert "\n  a.b: why\n" in done.stderr
+        assert asked(server)[-1:] == [("GET", LIST)] and len(server.requests) <= 2
+
+
+def test_giving_up(server, run):
+    server.answers += [(503, {"Retry-After": "3600"}, b"[]")]
+    start = time.monotonic()
+    run("api", "list", "extnet", status=1)
+    assert time.monotonic() - start < 5
+
+
+def test_silence(server, run):
+    server.answers += ["hang"]
+    done = run("api", "list", "extnet", "--timeout", "1", status=1)
+    assert "--timeout SECONDS" in done.stderr
+
+
+@pytest.mark.parametrize("headers, body, message", [
+    ({}, b"{broken", "an answer that cannot be read"),
+    ({}, b'{"no": "list"}', "the answer is no list"),
+    ({"Content-Type": "text/html"}, b"<html>", "an answer that cannot be read"),
+    ({"Content-Type": "application/msgpack"}, b"\xdd\xff\xff\xff\xff", "an answer that cannot be read"),
+    ({"Content-Type": "application/msgpack"}, b"\x91\xc7\x01\x05a", "an answer that cannot be read"),
+])
+def test_broken_answers(server, run, headers, body, message):
+    server.answers += [(200, headers, body)]
+    assert message in run("api", "list", "extnet", status=1).stderr
+
+
+def test_errors_that_are_no_json(server, run):
+    server.answers += [(502, {"Content-Type": "text/html"}, b"<h1>bad \x1b[2J gateway</h1>")]
+    done = run("api", "list", "extnet", status=1)
+    assert "bad \\x1b[2J gateway" in done.stderr and "\x1b" not in done.stderr
+
+
+def test_hostile_texts(server, run):
+    server.answers += [(200, {"X-Messages": "one\x1b[31m; two"}, json.dumps([{"ID": "x", "name": "\x1b[2J"}]).encode())]
+    done = run("api", "list", "extnet")
+    assert "\x1b" not in done.stdout + done.stderr and "\\x1b[2J" in done.stdout
+    assert done.stderr.count("bulkhead: warning: ") == 2
+
+
+def test_pages(server, run):
+    pages = [(200, {"X-Next": "a" * 24}, b'[{"ID": "1"}, {"ID": "2"}]'), (200, {}, b'[{"ID": "3"}]')]
+    server.answers += pages
+    assert [row["ID"] for row in json.loads(run("api", "list", "extnet", "-o", "json").stdout)] == ["1", "2", "3"]
+    assert asked(server)[-1] == ("GET", LIST + "&after=" + "a" * 24)
+    server.answers += pages
+    assert len(json.loads(run("api", "list", "extnet", "-o", "json", "--limit", "2").stdout)) == 2
+
+
+def test_a_large_answer(server, run):
+    rows = [{"ID": f"{i:024x}", "name": "n" * 100, "entries": ["192.0.2.0/24"] * 20} for i in range(50000)]
+    server.answers += [(200, {}, json.dumps(rows).encode())]
+    assert run("api", "list", "extnet", "--template", "{{.ID}}").stdout.count("\n") == 50000
+
+
+def test_nobody_listens(server, run):
+    done = run("api", "list", "extnet", "-t", token(), BULKHEAD_API="https://127.0.0.1:1", status=1, timeout=90)
+    assert "Is the Console running" in done.stderr
+
+
+def test_plain_http_is_refused(server, run):
+    done = run("api", "list", "extnet", "-t", token(), "--api", "http://127.0.0.1:1", status=1)
+    assert "http" in done.stderr and not server.requests
+
+
+def test_wrong_name_in_the_certificate(server, run):
+    done = run("api", "list", "extnet", "--api", f"https://127.0.0.2:{server.server_port}", status=1)
+    assert "is not trusted" in done.stderr or "127.0.0.2" in done.stderr
+
+
+def test_proxy(server, run):
+    """CONNECT goes to the proxy; here there is none."""
+    done = run("api", "list", "extnet", "-t", token(), "--api", "https://console.invalid",
+               HTTPS_PROXY="http://127.0.0.1:1", status=1, timeout=90)
+    assert "127.0.0.1 port 1" in done.stderr
+
+
+def test_verbose_tells_no_secrets(server, run):
+    done = run("api", "list", "extnet", "-v", "--tracking-id", "t-1")
+    assert "GET https://" in done.stderr and "Bearer" not in done.stderr and "e30." not in done.stderr
+    assert server.requests[-1][2]["X-External-Tracking-ID"] == "t-1"
+
+
+def test_what_stands_nearer_counts(server, run, tmp_path):
+    api = f"https://127.0.0.1:{server.server_port}"
+    config = tmp_path / ".config/bulkhead"
+    config.mkdir(parents=True)
+    (config / "default.yaml").write_text(f"api: https://nowhere.invalid\nnamespace: /profile\ntoken: {token()}\n")
+    run("api", "list", "extnet")  # the credential of the environment goes before all of the profile
+    assert server.requests[-1][2]["X-Namespace"] == "/from-credential"
+    run("api", "list", "extnet", "-n", "/flag", BULKHEAD_API=api)
+    assert server.requests[-1][2]["X-Namespace"] == "/flag"
+    run("api", "list", "extnet", BULKHEAD_NAMESPACE="/environment")
+    assert server.requests[-1][2]["X-Namespace"] == "/environment"
