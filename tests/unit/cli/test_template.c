@@ -34,69 +34,69 @@ static int render(const char *text, char **ret_out, char **ret_problem)
     return r;
 }
 
+static const struct {
+    const char *text, *problem;
+} wrong[] = {
+    {"a\n{{ .Values.name", "t.yaml:2: found '{{', expected '}}' after it"},
+    {"{{ }}", "t.yaml:1: found the end of the action, expected a value"},
+    {"{{ include \"x\" . }}", "found 'include', expected a function of"},
+    {"{{ env \"HOME\" }}", "found 'env', expected a function of"},
+    {"{{ template \"x\" }}", "found 'template', expected a function"},
+    {"{{ define \"x\" }}{{ end }}", "found 'define', expected a function"},
+    {"{{ if .Values.on }}", "t.yaml:1: this block has no {{end}}"},
+    {"{{ if true }}{{ else }}{{ else }}{{ end }}", "two {{else}}"},
+    {"{{ end }}", "found {{end}} outside of a block"},
+    {"\n\n{{ else }}", "t.yaml:3: found {{else}} outside of a block"},
+    {"{{ end 1 }}", "found '1', expected the end of the action"},
+    {"{{ .Values.name | 1 }}", "found '1', expected a function behind '|'"},
+    {"{{ .Values.name | }}", "found the end of the action, expected a function behind '|'"},
+    {"{{ 1 2 }}", "found '2', expected '|' or the end: only functions take arguments"},
+    {"{{ (1 }}", "found the end of the action, expected ')'"},
+    {"{{ \"\\q\" }}", "expected a number or a string"},
+    {"{{ 12x }}", "expected a number or a string"},
+    {"{{ quote }}", "quote: found 0 arguments, expected 1 or more"},
+    {"{{ print (list) indent }}", "indent: found 0 arguments, expected 2"},
+    {"{{ quote.x }}", "quote: found 0 arguments"},
+    {"{{ default 1 2 3 }}", "default: found 3 arguments"},
+    {"{{ $x }}", "found variable $x, which is not set here"},
+    {"{{ $x = 1 }}", "found $x =, expected :="},
+    {"{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", "found variable $x"},
+    {"{{ .Values.missing }}", "found no value here"},
+    {"\n{{ .Values.null }}", "t.yaml:2: found no value here"},
+    {"{{ .Values.list }}", "found a list where text is needed"},
+    {"{{ .Values.name.x }}", "found .x of something that is no map"},
+    {"{{ range 3 }}{{ end }}", "range: found something else, expected a list or a map"},
+    {"{{ range $a, $b = .Values.list }}{{ end }}", "expected ':='"},
+    {"{{ lt 1 \"a\" }}", "expected two numbers or two texts"},
+    {"{{ add 9223372036854775807 1 }}", "expected whole numbers that are not too large"},
+    {"{{ until 100001 }}", "until: expected a number of 0..100000"},
+    {"{{ required \"port is needed\" .Values.nothing }}", "t.yaml:1: port is needed"},
+    {"{{ fail \"no\" }}", "t.yaml:1: no"},
+    {"{{ b64dec \"!\" }}", "b64dec: found something that is no base64"},
+    {"{{ b64dec \"/w==\" }}", "the result is no UTF-8 text"},
+    {"{{ printf \"%x\" 1 }}", "printf: expected %s"},
+    {"{{ printf \"%s\" }}", "fewer values"},
+    {"{{ printf \"a\" 1 }}", "more values"},
+    {"{{ indent 1001 \"a\" }}", "indent: expected a number of 0..1000"},
+    {"{{ dict 1 2 }}", "dict: expected pairs"},
+    {"{{ index .Values.list \"a\" }}", "index: expected a list and a number"},
+    {"{{ $x := list 1 }}{{ range until 100 }}{{ $x = list $x }}{{ end }}", "deeper than 64"},
+    {"{{ $x := \"0123456789\" }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}",
+     "too large, or deeper"},
+    {"{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}", "steps"},
+};
+
 static void refuses_what_it_does_not_know(void **state)
 {
-    static const struct {
-        const char *text, *problem;
-    } cases[] = {
-        {"a\n{{ .Values.name", "t.yaml:2: found '{{', expected '}}' after it"},
-        {"{{ }}", "t.yaml:1: found the end of the action, expected a value"},
-        {"{{ include \"x\" . }}", "found 'include', expected a function of"},
-        {"{{ env \"HOME\" }}", "found 'env', expected a function of"},
-        {"{{ template \"x\" }}", "found 'template', expected a function"},
-        {"{{ define \"x\" }}{{ end }}", "found 'define', expected a function"},
-        {"{{ if .Values.on }}", "t.yaml:1: this block has no {{end}}"},
-        {"{{ if true }}{{ else }}{{ else }}{{ end }}", "two {{else}}"},
-        {"{{ end }}", "found {{end}} outside of a block"},
-        {"\n\n{{ else }}", "t.yaml:3: found {{else}} outside of a block"},
-        {"{{ end 1 }}", "found '1', expected the end of the action"},
-        {"{{ .Values.name | 1 }}", "found '1', expected a function behind '|'"},
-        {"{{ .Values.name | }}", "found the end of the action, expected a function behind '|'"},
-        {"{{ 1 2 }}", "found '2', expected '|' or the end: only functions take arguments"},
-        {"{{ (1 }}", "found the end of the action, expected ')'"},
-        {"{{ \"\\q\" }}", "expected a number or a string"},
-        {"{{ 12x }}", "expected a number or a string"},
-        {"{{ quote }}", "quote: found 0 arguments, expected 1 or more"},
-        {"{{ print (list) indent }}", "indent: found 0 arguments, expected 2"},
-        {"{{ quote.x }}", "quote: found 0 arguments"},
-        {"{{ default 1 2 3 }}", "default: found 3 arguments"},
-        {"{{ $x }}", "found variable $x, which is not set here"},
-        {"{{ $x = 1 }}", "found $x =, expected :="},
-        {"{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", "found variable $x"},
-        {"{{ .Values.missing }}", "found no value here"},
-        {"\n{{ .Values.null }}", "t.yaml:2: found no value here"},
-        {"{{ .Values.list }}", "found a list where text is needed"},
-        {"{{ .Values.name.x }}", "found .x of something that is no map"},
-        {"{{ range 3 }}{{ end }}", "range: found something else, expected a list or a map"},
-        {"{{ range $a, $b = .Values.list }}{{ end }}", "expected ':='"},
-        {"{{ lt 1 \"a\" }}", "expected two numbers or two texts"},
-        {"{{ add 9223372036854775807 1 }}", "expected whole numbers that are not too large"},
-        {"{{ until 100001 }}", "until: expected a number of 0..100000"},
-        {"{{ required \"port is needed\" .Values.nothing }}", "t.yaml:1: port is needed"},
-        {"{{ fail \"no\" }}", "t.yaml:1: no"},
-        {"{{ b64dec \"!\" }}", "b64dec: found something that is no base64"},
-        {"{{ b64dec \"/w==\" }}", "the result is no UTF-8 text"},
-        {"{{ printf \"%x\" 1 }}", "printf: expected %s"},
-        {"{{ printf \"%s\" }}", "fewer values"},
-        {"{{ printf \"a\" 1 }}", "more values"},
-        {"{{ indent 1001 \"a\" }}", "indent: expected a number of 0..1000"},
-        {"{{ dict 1 2 }}", "dict: expected pairs"},
-        {"{{ index .Values.list \"a\" }}", "index: expected a list and a number"},
-        {"{{ $x := list 1 }}{{ range until 100 }}{{ $x = list $x }}{{ end }}", "deeper than 64"},
-        {"{{ $x := \"0123456789\" }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}",
-         "too large, or deeper"},
-        {"{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}", "steps"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         _cleanup_free_
         char *out = NULL, *problem = NULL;
-        int r = render(cases[i].text, &out, &problem);
+        int r = render(wrong[i].text, &out, &problem);
 
-        if (r != -BULKHEAD_EINVALID_INPUT || !strstr(problem, cases[i].problem))
-            print_error("%s: %d, '%s'\n", cases[i].text, r, problem);
+        if (r != -BULKHEAD_EINVALID_INPUT || !strstr(problem, wrong[i].problem))
+            print_error("%s: %d, '%s'\n", wrong[i].text, r, problem);
         assert_int_equal(r, -BULKHEAD_EINVALID_INPUT);
-        assert_non_null(strstr(problem, cases[i].problem));
+        assert_non_null(strstr(problem, wrong[i].problem));
     }
 }
 
