@@ -89,12 +89,22 @@ static int copy_optional(const json_t *json, const char *name, char **ret)
     return text && !*ret ? -ENOMEM : 0;
 }
 
+static int take_token(const char *text, struct credential *ret)
+{
+    size_t len = strcspn(text, " \t\r\n");
+
+    ret->token = len > 0 ? strndup(text, len) : NULL;
+    return ret->token ? 0 : -EINVAL;
+}
+
+/* In place of certificate and key there may be a token (`bulkhead enforcer register`). */
 static int read_credential(const char *text, size_t len, struct credential *ret)
 {
     _cleanup_json_ json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    int r = decode_pem(json, "certificate", &ret->certificate);
+    const char *token = json_string_value(json_object_get(json, "token"));
+    int r = token ? take_token(token, ret) : decode_pem(json, "certificate", &ret->certificate);
 
-    if (r == 0)
+    if (r == 0 && !token)
         r = decode_pem(json, "certificateKey", &ret->key);
     if (r == 0)
         r = decode_pem(json, "certificateAuthority", &ret->ca);
@@ -103,14 +113,6 @@ static int read_credential(const char *text, size_t len, struct credential *ret)
     if (r == 0)
         r = copy_optional(json, "namespace", &ret->namespace);
     return r;
-}
-
-static int take_token(const char *text, struct credential *ret)
-{
-    size_t len = strcspn(text, " \t\r\n");
-
-    ret->token = len > 0 ? strndup(text, len) : NULL;
-    return ret->token ? 0 : -EINVAL;
 }
 
 static int find_credential(const struct config *config, struct buf *problem, struct credential *ret)
@@ -137,7 +139,7 @@ static int find_credential(const struct config *config, struct buf *problem, str
     r = text[strspn(text, " \t\r\n")] == '{' ? read_credential(text, len, ret)
                                              : take_token(text, ret);
     if (r == -EINVAL)
-        buf_printf(problem, "%s: found neither an app credential in JSON nor a token",
+        buf_printf(problem, "%s: found neither a credential in JSON nor a token",
                    config->credentials);
     return r == -EINVAL ? -EACCES : r;
 }
