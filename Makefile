@@ -20,10 +20,16 @@ all: ## build release binaries into build/
 	@tools/build release
 
 .PHONY: demo
-demo: ## a small estate on this machine: who was let through, who was not, by which rule (root)
+demo: ## a small estate run from a Console: who was let through, who was not, by which rule (root)
 	@tools/install-deps test
 	@tools/build release
 	@BULKHEAD_BUILD=$(CURDIR)/$(BUILD) demo/run
+
+.PHONY: demo-standalone
+demo-standalone: ## the same estate run from files on each host, without a Console (root)
+	@tools/install-deps test
+	@tools/build release
+	@BULKHEAD_BUILD=$(CURDIR)/$(BUILD) demo/run-standalone
 
 .PHONY: check
 check: ## every test: unit, property, fuzz corpora, BPF, end to end (root); ends with the counts
@@ -91,4 +97,4 @@ clean: ## remove build/
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -25,6 +25,7 @@ class Enforcer:
         self.number = number
         self.process = None
         self.environment = {}  # of the daemon
+        self.unit = None  # cgroup of the daemon; None: the host's
         self.binary = sys_.BUILD / "bulkhead-enforcer"
         self.cli = sys_.BUILD / "bulkhead"
         self.directory = host.system.directory / host.name
@@ -97,7 +98,7 @@ class Enforcer:
         notify.bind(str(path))
         began = time.monotonic()
         words = [f"{name}={value}" for name, value in self.environment.items()]
-        self.process = Process(self.host.within(None, "env", f"NOTIFY_SOCKET={path}", *words,
+        self.process = Process(self.host.within(self.unit, "env", f"NOTIFY_SOCKET={path}", *words,
                                                 *self.command()), self.host.system)
         if wait:
             self._await_ready(notify, seconds)
