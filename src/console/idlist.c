@@ -5,6 +5,8 @@
 
 #include "console/objects_internal.h"
 
+#define NEAR_END 32
+
 int object_entry_compare(const void *a, const void *b)
 {
     const struct object_entry *left = *(struct object_entry *const *)a;
@@ -58,14 +60,37 @@ size_t id_list_after(const struct id_list *list, const char *id)
     return bound(list, id, true);
 }
 
+/* IDs begin with the time, so a new one belongs at the end, or (of another Console) close to it. */
 void id_list_add(struct id_list *list, struct object_entry *entry)
 {
+    size_t at = list->n;
+
     assert(list->n < list->size);
 
-    if (list->n && object_entry_compare(&list->items[list->n - 1], &entry) > 0)
+    while (!list->unsorted && at > 0 && list->n - at < NEAR_END &&
+           object_entry_compare(&list->items[at - 1], &entry) > 0)
+        at--;
+    if (at > 0 && object_entry_compare(&list->items[at - 1], &entry) > 0) {
         list->unsorted = true;
-    list->items[list->n++] = entry;
+        at = list->n;
+    }
+    memmove(list->items + at + 1, list->items + at, (list->n - at) * sizeof(*list->items));
+    list->items[at] = entry;
+    list->n++;
     list->n_archived += entry->archived;
+}
+
+void id_list_replace(struct id_list *list, const struct object_entry *before,
+                     struct object_entry *after)
+{
+    size_t at;
+
+    id_list_sort(list);
+    at = bound(list, before->public.id, false);
+    assert(at < list->n && list->items[at] == before);
+    list->items[at] = after;
+    list->n_archived += after->archived;
+    list->n_archived -= before->archived;
 }
 
 void id_list_remove(struct id_list *list, const struct object_entry *entry)

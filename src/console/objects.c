@@ -145,11 +145,31 @@ static void drop_entry(struct objects *objects, struct object_entry *entry)
     free(entry);
 }
 
-/* Takes the entry out of all indexes but the tags, which observers may still want to see. */
+/* Out of the lists by ID, or another one with the same ID in its place. */
+static void leave_lists(struct object_entry *entry, struct object_entry *instead)
+{
+    struct id_list *bucket = space_bucket_find(space_of(entry), entry->table);
+
+    if (instead) {
+        id_list_replace(&entry->table->all, entry, instead);
+        id_list_replace(bucket, entry, instead);
+    } else {
+        id_list_remove(&entry->table->all, entry);
+        id_list_remove(bucket, entry);
+    }
+}
+
+static void join_lists(struct object_entry *entry)
+{
+    id_list_add(&entry->table->all, entry);
+    id_list_add(space_bucket_make(space_of(entry), entry->table), entry);
+}
+
+/* Takes the entry out of all indexes but the lists, and the tags, which observers may still want
+ * to see. */
 static void unlink_entry(struct objects *objects, struct object_entry *entry)
 {
     struct object_entry **at;
-    struct id_list *bucket = space_bucket_find(space_of(entry), entry->table);
     struct space_entry *own;
 
     for (at = &objects->by_id.heads[entry->hash_id & (objects->by_id.n_heads - 1)]; *at != entry;)
@@ -161,9 +181,6 @@ static void unlink_entry(struct objects *objects, struct object_entry *entry)
         at = &(*at)->next_unique;
     *at = entry->next_unique;
     objects->by_unique.n--;
-    id_list_sort(&entry->table->all);
-    id_list_remove(&entry->table->all, entry);
-    id_list_remove(bucket, entry);
     if (strcmp(entry->public.kind->name, "namespace") == 0) {
         own = objects_space_find(objects, entry->public.name);
         if (own && own->public.object == &entry->public)
@@ -206,12 +223,29 @@ static void link_entry(struct objects *objects, struct object_entry *entry)
     entry->next_unique = *head;
     *head = entry;
     objects->by_unique.n++;
-    id_list_add(&entry->table->all, entry);
-    id_list_add(space_bucket_make(space_of(entry), entry->table), entry);
     if (strcmp(entry->public.kind->name, "namespace") == 0)
         objects_space_find(objects, entry->public.name)->public.object = &entry->public;
     objects->n_entries++;
     entry->linked = true;
+}
+
+/* Either may be NULL. An object that changes keeps its place in the lists: no search, no sorting.
+ */
+static void exchange(struct objects *objects, struct object_entry *before,
+                     struct object_entry *after)
+{
+    bool stays = before && after && before->table == after->table &&
+                 before->public.space == after->public.space;
+
+    if (before) {
+        leave_lists(before, stays ? after : NULL);
+        unlink_entry(objects, before);
+    }
+    if (after) {
+        link_entry(objects, after);
+        if (!stays)
+            join_lists(after);
+    }
 }
 
 static int join_tags(struct objects *objects, struct object_entry *entry,
@@ -402,11 +436,9 @@ int objects_load(struct objects *objects, const struct store_object *object)
     }
     if (r < 0)
         return r;
-    if (before) {
-        unlink_entry(objects, before);
+    exchange(objects, before, entry);
+    if (before)
         drop_entry(objects, before);
-    }
-    link_entry(objects, entry);
     objects->revision = MAX(objects->revision, object->revision);
     return 0;
 }
@@ -449,10 +481,7 @@ static int apply_one(struct objects *objects, uint64_t revision, const struct st
             return r == -ENOENT ? 0 : r;
         after->public.revision = op->object.revision ? op->object.revision : revision;
     }
-    if (before)
-        unlink_entry(objects, before);
-    if (after)
-        link_entry(objects, after);
+    exchange(objects, before, after);
     change->type = !after ? STORE_DELETE : before ? STORE_UPDATE : STORE_CREATE;
     change->before = before ? &before->public : NULL;
     change->after = after ? &after->public : NULL;

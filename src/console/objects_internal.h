@@ -40,6 +40,9 @@ struct id_list {
 int id_list_reserve(struct id_list *list);
 void id_list_add(struct id_list *list, struct object_entry *entry); /* after a reserve */
 void id_list_remove(struct id_list *list, const struct object_entry *entry);
+/* Same ID, other entry. */
+void id_list_replace(struct id_list *list, const struct object_entry *before,
+                     struct object_entry *after);
 void id_list_sort(struct id_list *list);
 /* Index of the first entry with an ID greater than `id`. */
 size_t id_list_after(const struct id_list *list, const char *id);
