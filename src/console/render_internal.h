@@ -141,6 +141,7 @@ struct render {
     struct identity *identities, *numbers;
     struct enforcer *enforcers, *enforcer_numbers;
     struct unit *units;
+    struct carrier *carriers;
     struct render_entry *trust_entry;
     char *trust;
     uint64_t last_entry_id, rendered, stamp;
@@ -207,6 +208,13 @@ int unit_rekey(struct render *render, struct unit *unit);
 int unit_identify(struct render *render, struct unit *unit);
 int units_of_label(struct render *render, struct label *label); /* now named by a subject */
 void unit_versioned(struct render *render, struct unit *unit);
+
+/* render_carriers.c */
+int carriers_add(struct render *render, struct unit *unit);
+void carriers_remove(struct render *render, struct unit *unit);
+/* Units with this tag; false: so many, or its own, that they are not listed. */
+bool carriers_of(struct render *render, const char *text, const struct pointers **ret);
+void carriers_free(struct render *render);
 
 /* render_flush.c */
 int rendering_get(struct render *render, struct place *place, const struct tag_set *tags,

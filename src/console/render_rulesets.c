@@ -66,11 +66,24 @@ static int subjects_use(struct render *render, struct ruleset *ruleset)
     return 0;
 }
 
-static void subjects_unuse(struct ruleset *ruleset)
+static void subjects_unuse(const struct clauses *subject)
 {
-    for (size_t i = 0; i < ruleset->subject.n; i++)
-        for (size_t j = 0; j < ruleset->subject.items[i].n; j++)
-            ruleset->subject.items[i].labels[j]->subject_uses--;
+    for (size_t i = 0; i < subject->n; i++)
+        for (size_t j = 0; j < subject->items[i].n; j++)
+            subject->items[i].labels[j]->subject_uses--;
+}
+
+/* What the ruleset names now stays named while it changes: its units are not all looked at anew. */
+static int subjects_hold(struct render *render, const struct ruleset *ruleset, struct clauses *held)
+{
+    int r = clauses_read(render, json_object_get(ruleset->body, "subject"), held);
+
+    for (size_t i = 0; i < held->n && r == 0; i++)
+        for (size_t j = 0; j < held->items[i].n; j++)
+            held->items[i].labels[j]->subject_uses++;
+    if (r < 0)
+        clauses_clear(held);
+    return r;
 }
 
 static int need(struct ruleset *ruleset, struct identity *identity)
@@ -170,7 +183,7 @@ static void ruleset_empty(struct render *render, struct ruleset *ruleset)
 {
     its_renderings_dirty(render, ruleset);
     needs_drop(ruleset);
-    subjects_unuse(ruleset);
+    subjects_unuse(&ruleset->subject);
     unpost(&ruleset->subject, ruleset, offsetof(struct label, subjects));
     unpost(&ruleset->objects, ruleset, offsetof(struct label, objects));
     clauses_clear(&ruleset->subject);
@@ -265,6 +278,7 @@ int render_ruleset_put(struct render *render, const char *id, const char *namesp
                        const json_t *body)
 {
     struct ruleset *ruleset = NULL;
+    struct clauses held = {0};
     struct place *place;
     int r;
 
@@ -276,6 +290,8 @@ int render_ruleset_put(struct render *render, const char *id, const char *namesp
     }
     r = place_get(render, namespace, &place);
     if (r == 0 && ruleset)
+        r = subjects_hold(render, ruleset, &held);
+    if (r == 0 && ruleset)
         ruleset_empty(render, ruleset);
     else if (r == 0)
         r = ruleset_new(render, id, place, &ruleset);
@@ -283,5 +299,7 @@ int render_ruleset_put(struct render *render, const char *id, const char *namesp
         r = ruleset_fill(render, ruleset, body);
     if (r == 0)
         selected_dirty(render, ruleset);
+    subjects_unuse(&held);
+    clauses_clear(&held);
     return r;
 }

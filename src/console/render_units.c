@@ -86,7 +86,14 @@ int unit_identify(struct render *render, struct unit *unit)
 int units_of_label(struct render *render, struct label *label)
 {
     struct unit *unit, *next;
+    const struct pointers *carriers;
+    int result = 0;
 
+    if (carriers_of(render, label->text, &carriers)) {
+        for (size_t i = 0; i < carriers->n && result == 0; i++)
+            result = unit_rekey(render, carriers->v[i]);
+        return result;
+    }
     HASH_ITER(hh, render->units, unit, next)
     {
         if (tag_set_has(&unit->tags, label->text)) {
@@ -117,6 +124,7 @@ void render_unit_remove(struct render *render, const char *id)
     if (!unit)
         return;
     unit_leave(render, unit);
+    carriers_remove(render, unit);
     HASH_DEL(render->units, unit);
     entry_kill(&unit->entry);
     tag_set_clear(&unit->tags);
@@ -179,8 +187,11 @@ int render_unit_put(struct render *render, const struct render_unit_input *input
     if (unit->place == place && tag_set_equal(&unit->tags, input->tags))
         return 0;
     unit->place = place;
+    carriers_remove(render, unit);
     tag_set_clear(&unit->tags);
     r = tag_set_copy(input->tags, &unit->tags);
+    if (r == 0)
+        r = carriers_add(render, unit);
     if (r == 0)
         r = unit_rekey(render, unit);
     if (r == 0)
@@ -267,6 +278,7 @@ void render_free(struct render **at)
     while (render->enforcers)
         render_enforcer_remove(render, render->enforcers->id);
     identities_free(render);
+    carriers_free(render);
     labels_free(render);
     places_free(render);
     entry_kill(&render->trust_entry);

@@ -9,6 +9,7 @@
  */
 
 #define SAMPLE_MAX 64
+#define SCAN_MAX 20000 /* units that are looked at where no list tells which */
 #define TAG_TEXT_MAX 200
 #define WARNINGS_PER_WRITE_MAX 16
 
@@ -37,39 +38,103 @@ static void say(struct inquiry *inquiry, const char *format, ...)
     inquiry->warn(inquiry->context, text);
 }
 
-static bool subject_units(struct inquiry *inquiry)
+/* @return false: not listed, or no such label */
+static bool listed(struct render *render, const struct clause *clause, const struct pointers **ret)
 {
-    struct unit *unit, *next;
+    bool found = false;
 
+    for (size_t i = 0; i < clause->n; i++) {
+        const struct pointers *units;
+
+        if (!carriers_of(render, clause->labels[i]->text, &units) ||
+            (found && units->n >= (*ret)->n))
+            continue;
+        *ret = units;
+        found = true;
+    }
+    return found;
+}
+
+static bool carries(const struct unit *unit, const struct clause *clause)
+{
+    for (size_t i = 0; i < clause->n; i++)
+        if (!tag_set_has(&unit->tags, clause->labels[i]->text))
+            return false;
+    return clause->n > 0;
+}
+
+/* Units that the subject selects: SAMPLE_MAX of them are enough. */
+struct sample {
+    struct unit *units[SAMPLE_MAX];
+    size_t n, max;
+    bool gave_up; /* looked at SCAN_MAX: there may be others */
+};
+
+static bool sample_unit(const struct inquiry *inquiry, const struct clause *clause,
+                        struct unit *unit, struct sample *sample)
+{
+    if (place_sees(unit->place, inquiry->place, inquiry->propagate) && carries(unit, clause))
+        sample->units[sample->n++] = unit;
+    return sample->n < sample->max;
+}
+
+static void sample_clause(struct inquiry *inquiry, const struct clause *clause,
+                          struct sample *sample)
+{
+    const struct pointers *units = NULL;
+    struct unit *unit, *next;
+    size_t looked = 0;
+
+    if (listed(inquiry->render, clause, &units)) {
+        for (size_t i = 0; i < units->n; i++)
+            if (!sample_unit(inquiry, clause, units->v[i], sample))
+                return;
+        return;
+    }
     HASH_ITER(hh, inquiry->render->units, unit, next)
     {
-        struct label **labels = NULL;
-        size_t n = 0;
-        bool hit;
-
-        if (!place_sees(unit->place, inquiry->place, inquiry->propagate))
-            continue;
-        if (labels_of(inquiry->render, &unit->tags, false, &labels, &n) < 0)
-            return true;
-        hit = clauses_match(&inquiry->subject, labels, n);
-        free(labels);
-        if (hit)
-            return true;
+        if (looked++ == SCAN_MAX)
+            sample->gave_up = true;
+        if (looked > SCAN_MAX || !sample_unit(inquiry, clause, unit, sample))
+            return;
     }
-    return false;
+}
+
+static void subject_units(struct inquiry *inquiry, size_t max, struct sample *sample)
+{
+    *sample = (struct sample){.max = max};
+    for (size_t i = 0; i < inquiry->subject.n && sample->n < max; i++)
+        sample_clause(inquiry, &inquiry->subject.items[i], sample);
+}
+
+static const struct pointers *fewest_identities(const struct clause *clause)
+{
+    const struct pointers *fewest = NULL;
+
+    for (size_t i = 0; i < clause->n; i++)
+        if (!fewest || clause->labels[i]->identities.n < fewest->n)
+            fewest = &clause->labels[i]->identities;
+    return fewest;
 }
 
 static size_t matched_identities(struct render *render, const struct clauses *clauses,
                                  struct identity *ret[SAMPLE_MAX])
 {
-    struct identity *identity, *next;
+    uint64_t stamp = ++render->stamp;
     size_t n = 0;
 
-    HASH_ITER(hh, render->identities, identity, next)
-    {
-        if (n < SAMPLE_MAX && identity->units > 0 &&
-            clauses_match(clauses, identity->labels, identity->n_labels))
+    for (size_t i = 0; i < clauses->n; i++) {
+        const struct pointers *list = fewest_identities(&clauses->items[i]);
+
+        for (size_t j = 0; list && j < list->n && n < SAMPLE_MAX; j++) {
+            struct identity *identity = list->v[j];
+
+            if (identity->units == 0 || identity->stamp == stamp ||
+                !clause_within(&clauses->items[i], identity->labels, identity->n_labels))
+                continue;
+            identity->stamp = stamp;
             ret[n++] = identity;
+        }
     }
     return n;
 }
@@ -176,23 +241,13 @@ static bool lets(struct render *render, const struct identity *identity, const c
 
 static size_t subject_identities(struct inquiry *inquiry, struct identity *ret[SAMPLE_MAX])
 {
-    struct unit *unit, *next;
+    struct sample sample;
     size_t n = 0;
 
-    HASH_ITER(hh, inquiry->render->units, unit, next)
-    {
-        struct label **labels = NULL;
-        size_t n_labels = 0;
-
-        if (n == SAMPLE_MAX)
-            break;
-        if (!unit->identity || !place_sees(unit->place, inquiry->place, inquiry->propagate) ||
-            labels_of(inquiry->render, &unit->tags, false, &labels, &n_labels) < 0)
-            continue;
-        if (clauses_match(&inquiry->subject, labels, n_labels))
-            ret[n++] = unit->identity;
-        free(labels);
-    }
+    subject_units(inquiry, SAMPLE_MAX, &sample);
+    for (size_t i = 0; i < sample.n; i++)
+        if (sample.units[i]->identity)
+            ret[n++] = sample.units[i]->identity;
     return n;
 }
 
@@ -326,10 +381,13 @@ static int check_rule(struct inquiry *inquiry, const char *direction, size_t ind
 static int check_ruleset(struct inquiry *inquiry)
 {
     static const char *const directions[] = {"incomingRules", "outgoingRules"};
+    struct sample sample;
     int r = clauses_read(inquiry->render, json_object_get(inquiry->object, "subject"),
                          &inquiry->subject);
 
-    if (r == 0 && !subject_units(inquiry))
+    if (r == 0)
+        subject_units(inquiry, 1, &sample);
+    if (r == 0 && sample.n == 0 && !sample.gave_up)
         say(inquiry, "subject: selects no processing unit now");
     for (size_t d = 0; d < ARRAY_SIZE(directions) && r == 0; d++) {
         const json_t *rules = json_object_get(inquiry->object, directions[d]);
