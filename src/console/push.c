@@ -51,6 +51,8 @@ static void flush(uv_timer_t *timer)
     struct push *push = timer->data;
 
     push->flush_pending = false;
+    if (push->console->stopping) /* nothing can be stored any more */
+        return;
     if (push->profiles_dirty && profiles_work_out(push) == 0)
         push->profiles_dirty = false;
     if (render_flush(push->render, concerned, push) < 0)
@@ -119,6 +121,8 @@ static void sweep(uv_timer_t *timer)
     struct push *push = timer->data;
     int64_t now_ms = console_now_ms();
 
+    if (push->console->stopping)
+        return;
     silent_end(push, now_ms);
     departed_end(push, now_ms);
     render_day_set(push->render, (uint32_t)(now_ms / DAY_MS));

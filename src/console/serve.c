@@ -230,6 +230,14 @@ static int upgrade(void *context, const struct http_request *request, const char
 
     if (strcmp(request->path, "/events") == 0)
         return events_upgrade(console->events, request, socket, ret_session, ret_events);
+    if (strcmp(request->path, LINK_PATH) == 0 && !subprotocol) {
+        http_socket_explain(socket,
+                            "this Console (version %s) speaks %s: use an Enforcer that does",
+                            BULKHEAD_VERSION, LINK_PROTOCOL);
+        log_event(LOG_LEVEL_WARN, "enforcer.refused", LOG_F("client", "%s", request->client),
+                  LOG_F("reason", "no common version of the protocol"));
+        return 426;
+    }
     if (strcmp(request->path, LINK_PATH) == 0)
         return push_upgrade(console->push, request, socket, ret_session, ret_events);
     return 404;
@@ -403,6 +411,7 @@ static void close_one(uv_handle_t *handle, void *context)
 /* Writes that wait are committed and answered first, then connections end. */
 static void stop(struct console *console)
 {
+    console->stopping = true;
     if (console->http)
         http_server_stop(console->http);
     commit_free(&console->commit);
