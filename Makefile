@@ -36,6 +36,14 @@ check: ## every test: unit, property, fuzz corpora, BPF, end to end (root); ends
 	@tools/install-deps test
 	@tools/check
 
+.PHONY: check-console-faults
+check-console-faults: ## the long tests of the Console's faults: 100 kills, 10,000 idle clients, fuzzing (root)
+	@tools/install-deps test
+	@tools/build release
+	@tools/build debug
+	@CONSOLE_FAULTS=long BULKHEAD_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 -B -m pytest -p no:cacheprovider -ra \
+		tests/e2e/console/test_faults.py
+
 .PHONY: lint
 lint: ## format, static analysis, layering, house rules
 	@tools/install-deps lint

@@ -108,10 +108,11 @@ def make_estate(place, count, progress):
 
 
 def connect(place, first, count):
-    place.load.do("mark")
+    if first == 0:
+        place.load.do("mark")
     place.load.do("connect", **{"from": first}, count=count, concurrency=300)
-    state = place.load.do("settle", count=0, idle_ms=3000, timeout_ms=600000)
-    if state["inStep"] < first + count:
+    state = place.load.do("settle", count=first + count, idle_ms=3000, timeout_ms=600000)
+    if not state["ok"]:
         raise HostError(f"{state['inStep']} of {first + count} Enforcers are in step: {state}")
     return state
 

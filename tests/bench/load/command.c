@@ -15,6 +15,7 @@
  *   settle   until count are in step and nothing came for idle_ms, or timeout_ms
  *   change   a request, and until `expect` Enforcers have acknowledged entry `key`
  *   http     connections, method, path, namespace, body, seconds or limit, first, keep
+ *   ids      that `keep` kept
  *   state, forget (entries of all), quit
  */
 
@@ -132,6 +133,16 @@ static bool do_state(struct load *load, json_t *command)
     return true;
 }
 
+static bool do_ids(struct load *load, json_t *command)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < load->n_ids; i++)
+        json_array_append_new(list, json_string(load->ids[i]));
+    answer(json_pack("{s:o}", "ids", list));
+    return false;
+}
+
 static bool do_quit(struct load *load, json_t *command)
 {
     load->ending = true;
@@ -147,9 +158,9 @@ static const struct {
     const char *name;
     bool (*run)(struct load *load, json_t *command);
 } commands[] = {
-    {"set", do_set},     {"register", do_register}, {"connect", do_connect}, {"drop", do_drop},
-    {"mark", do_mark},   {"settle", do_settle},     {"change", do_change},   {"http", do_http},
-    {"state", do_state}, {"forget", do_forget},     {"quit", do_quit},
+    {"set", do_set},   {"register", do_register}, {"connect", do_connect}, {"drop", do_drop},
+    {"mark", do_mark}, {"settle", do_settle},     {"change", do_change},   {"http", do_http},
+    {"ids", do_ids},   {"state", do_state},       {"forget", do_forget},   {"quit", do_quit},
 };
 
 void command_line(struct load *load, const char *line)
