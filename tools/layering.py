@@ -22,7 +22,6 @@ MAY_USE = {
     "model": ["base"],
     "policy": ["base", "model"],
     "wire": ["base"],
-    "store": ["base"],
     "workload": ["base", "model"],
     "datapath": ["base", "policy", "wire", "bpf"],
     "schema": ["base", "model"],
