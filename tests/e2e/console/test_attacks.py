@@ -7,7 +7,6 @@ import time
 
 import msgpack
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.legacy.client import connect
 
 from auth_client import Client, Console, key_pem, new_key, request_pem
