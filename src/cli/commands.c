@@ -135,8 +135,10 @@ static const struct cli_argument pu_argument = {
 static const struct cli_command enforcer_commands[] = {
     {.name = "status",
      .help = "Show version, mode, policy, and what is attached to the kernel",
-     .details = "JSON: {version, mode, datapath, policyRevision, uptimeSeconds, console: {state}, "
-                "processingUnits, peers, programs: [{hook, attached}], warnings}.",
+     .details =
+         "JSON: {version, mode, datapath, policyRevision, uptimeSeconds, console: {state, url, "
+         "since, revision, lastError, enforcerId, number, namespace, certificateNotAfter}, "
+         "processingUnits, peers, programs: [{hook, attached}], warnings}.",
      .run = cli_enforcer_status},
     {.name = "pus",
      .help = "List the processing units of this host",

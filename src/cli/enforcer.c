@@ -115,6 +115,27 @@ static int print_warnings(const struct cli_call *call, const json_t *warnings)
     return 0;
 }
 
+static const char *console_text(const json_t *status, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(status, "console"), name));
+
+    return text ? text : "";
+}
+
+/* "connected to https://… since …, certificate until …"; why not is among the warnings */
+static char *text_console(const json_t *status)
+{
+    const char *state = console_text(status, "state"), *url = console_text(status, "url");
+    const char *until = console_text(status, "certificateNotAfter");
+    char *text;
+
+    if (asprintf(&text, "%s%s%s%s%s%s%s", state, *url ? " to " : "", url, *url ? " since " : "",
+                 *url ? console_text(status, "since") : "", *until ? ", certificate until " : "",
+                 until) < 0)
+        return NULL;
+    return text;
+}
+
 static int print_status(const struct cli_call *call, const json_t *status)
 {
     static const struct {
@@ -127,7 +148,7 @@ static int print_status(const struct cli_call *call, const json_t *status)
         {"in force", "inForce", NULL},
         {"policy revision", "policyRevision", NULL},
         {"uptime", "uptimeSeconds", text_uptime},
-        {"console", "console.state", NULL},
+        {"console", NULL, text_console},
         {"processing units", "processingUnits", NULL},
         {"peers", "peers", NULL},
     };
