@@ -118,7 +118,7 @@ static int outbox_put(struct outbox *out, const struct render_item *item)
     const struct body *body;
     int r = body_get(out->session->push, item, &body);
 
-    if (r == -ENOSPC) { /* more than one message can hold */
+    if (r == -ENOSPC || r == -EMSGSIZE) { /* more than a message, or a token, can hold */
         log_event(LOG_LEVEL_ERROR, "push.entry_too_long", LOG_F("key", "%s", item->entry->key),
                   LOG_F("limit", "%u", LINK_ENTRY_BYTES_MAX));
         return 0;
