@@ -43,10 +43,8 @@ static struct shared_key *shared_get(struct remote *remote, uint32_t peer, uint1
 /* Those that nobody wanted in this round; or all. */
 static void shared_drop(struct remote *remote, bool all)
 {
-    struct shared_key *shared, *next;
-
-    HASH_ITER(hh, remote->shared, shared, next)
-    {
+    for (struct shared_key *shared = remote->shared, *next; shared; shared = next) {
+        next = shared->hh.next;
         if (!all && shared->round == remote->shared_round)
             continue;
         HASH_DEL(remote->shared, shared);

@@ -108,6 +108,8 @@ static const char *status_word(const struct daemon *daemon)
     return "Active";
 }
 
+static_assert(DAEMON_COUNTERS_MAX <= LINK_COUNTERS_MAX, "all of them fit into one message");
+
 static void send_heartbeat(struct remote *remote)
 {
     struct datapath_counter counters[DAEMON_COUNTERS_MAX];
@@ -121,7 +123,7 @@ static void send_heartbeat(struct remote *remote)
                       .status = status_word(remote->daemon)},
     };
 
-    for (size_t i = 0; i < n && i < LINK_COUNTERS_MAX; i++) {
+    for (size_t i = 0; i < n; i++) {
         message.heartbeat.counters[i].name = counters[i].name;
         message.heartbeat.counters[i].value = counters[i].value;
         message.heartbeat.n_counters++;

@@ -86,6 +86,12 @@ const struct view_unit *view_unit_find(const struct view *view, const char *loca
     return unit;
 }
 
+/* What an entry is (link.h); 0: of a kind that is not known here. */
+static char kind_of(const struct entry *entry)
+{
+    return entry->key[0] && entry->key[1] == ':' ? entry->key[0] : '\0';
+}
+
 /* ---- Policy: the same text as in policy files, the same reader --------------------------------
  */
 
@@ -95,7 +101,7 @@ static void put_list(const struct builder *builder, struct buf *text, char kind,
 
     buf_printf(text, "\"%s\":[", plural);
     for (size_t i = 0; i < builder->n; i++) {
-        if (builder->entries[i]->key[0] != kind)
+        if (kind_of(builder->entries[i]) != kind)
             continue;
         buf_puts(text, first ? "" : ",");
         buf_append(text, builder->entries[i]->body, builder->entries[i]->len);
@@ -141,7 +147,7 @@ static uint32_t number_of(const char *key)
 static int look_at(struct builder *builder, struct entry *entry)
 {
     _cleanup_buf_ struct buf problem = BUF_INIT(1024);
-    enum document_kind kind = entry->key[0] == 'i' ? DOCUMENT_IDENTITY : DOCUMENT_HOST;
+    enum document_kind kind = kind_of(entry) == 'i' ? DOCUMENT_IDENTITY : DOCUMENT_HOST;
     const struct document_signers *signers = entry->believed ? NULL : &builder->signers;
     int r;
 
@@ -183,7 +189,7 @@ static int build_documents(struct builder *builder, char kind, struct document_c
     if (!list)
         return -ENOMEM;
     for (size_t i = 0; i < builder->n && r == 0; i++) {
-        if (builder->entries[i]->key[0] != kind)
+        if (kind_of(builder->entries[i]) != kind)
             continue;
         r = look_at(builder, builder->entries[i]);
         if (r == 0 && builder->entries[i]->claims)
@@ -250,7 +256,7 @@ static int build_units(struct builder *builder)
     int r = 0;
 
     for (size_t i = 0; i < builder->n && r == 0; i++)
-        if (builder->entries[i]->key[0] == 'u')
+        if (kind_of(builder->entries[i]) == 'u')
             r = add_unit(builder, builder->entries[i]);
     return r;
 }
