@@ -2,8 +2,9 @@
 /* bulkhead configure: from an administrator's file, or from an account, to a profile with an app
  * credential of its own. bulkhead enforcer register: what a host needs to join. */
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
-#include <time.h>
+#include <sys/random.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -63,6 +64,16 @@ static int log_in(struct session *session)
     return r;
 }
 
+/* Names are unique in a namespace; two hosts may do this in the same second. */
+static json_t *unique_name(const char *first, const char *a, const char *b)
+{
+    uint32_t bits = 0;
+
+    if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+        return NULL;
+    return json_sprintf("%s-%s%s%s-%08x", first, a, *b ? "-" : "", b, (unsigned)bits);
+}
+
 static json_t *own_credential(struct cli_call *call, json_t *roles)
 {
     const char *user = getenv("USER");
@@ -70,9 +81,8 @@ static json_t *own_credential(struct cli_call *call, json_t *roles)
 
     gethostname(host, sizeof(host) - 1);
     return json_pack("{s:o, s:s, s:O}", "name",
-                     json_sprintf("cli-%s-%s-%lx", user && *user ? user : "user", host,
-                                  (unsigned long)time(NULL)),
-                     "description", "Made by bulkhead configure.", "roles", roles);
+                     unique_name("cli", user && *user ? user : "user", host), "description",
+                     "Made by bulkhead configure.", "roles", roles);
 }
 
 static int write_checked(struct cli_call *call, const char *path, const char *text)
@@ -233,9 +243,8 @@ static int registration_credential(struct session *session, json_t **ret_file)
     while ((given = cli_next(session->call, "authorized-subnet", &at)))
         json_array_append_new(subnets, json_string(given->value));
     object = json_pack("{s:o, s:[s], s:s, s:s, s:o}", "name",
-                       name ? json_string(name)
-                            : json_sprintf("enforcers-%lx", (unsigned long)time(NULL)),
-                       "roles", REGISTRATION_ROLE, "maxIssuedTokenValidity", REGISTRATION_TOKEN_MAX,
+                       name ? json_string(name) : unique_name("register", "enforcers", ""), "roles",
+                       REGISTRATION_ROLE, "maxIssuedTokenValidity", REGISTRATION_TOKEN_MAX,
                        "description", "Registers Enforcers.", "authorizedSubnets", subnets);
     r = object ? input_check(session->call, schema_kind_find("appcredential"), object, NULL, NULL)
                : cli_no_memory(session->call);

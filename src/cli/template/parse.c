@@ -188,6 +188,7 @@ static int parse_operand(struct parser *parser, struct expression **ret)
     for (unsigned depth = 0; r == 0; depth++) {
         struct expression *base = *ret;
 
+        assert(base); /* or r would say why not */
         advance(parser);
         if (parser->token.kind != TOKEN_FIELD || !parser->token.glued)
             return 0;
@@ -220,7 +221,7 @@ static int add_argument(struct parser *parser, struct expression *call, struct e
 static int parse_command(struct parser *parser, struct expression **ret)
 {
     bool is_name = parser->token.kind == TOKEN_WORD;
-    struct expression *argument;
+    struct expression *argument = NULL;
     int r = parse_operand(parser, ret);
 
     while (r == 0 && is_name && (*ret)->kind == EXPRESSION_CALL && !ends_command(&parser->token)) {
@@ -237,11 +238,11 @@ static int parse_command(struct parser *parser, struct expression **ret)
 
 static int parse_pipeline(struct parser *parser, struct expression **ret)
 {
-    struct expression *left;
+    struct expression *left = NULL;
     int r = parse_command(parser, &left);
 
     while (r == 0 && parser->token.kind == TOKEN_PIPE) {
-        struct expression *right;
+        struct expression *right = NULL;
 
         r = check_arguments(parser, left);
         if (r < 0)
@@ -333,7 +334,7 @@ static int parse_list(struct parser *parser, struct step **ret_first, enum endin
 static int parse_block(struct parser *parser, enum step_kind kind, struct step **ret)
 {
     struct step *step = make_step(parser, kind, parser->token.line);
-    enum ending ending;
+    enum ending ending = ENDING_EOF;
     int r;
 
     if (!step)
@@ -514,7 +515,7 @@ int template_parse(const char *file, const char *text, size_t len, struct buf *p
     _cleanup_template_ struct template *template = calloc(1, sizeof(*template));
     struct parser parser = {
         .problem = problem, .at = text, .end = text + len, .line = 1, .template = template};
-    enum ending ending;
+    enum ending ending = ENDING_EOF;
     int r;
 
     if (!template || !(template->file = strdup(file)))

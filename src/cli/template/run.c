@@ -301,21 +301,14 @@ static void run_map(struct run *run, const struct step *step, json_t *map)
 
 static void run_range(struct run *run, const struct step *step, json_t *over, json_t *dot)
 {
-    json_t *value;
-    size_t i;
-
     if (!value_is_true(over))
         run_steps(run, step->otherwise, dot);
     else if (json_is_object(over))
         run_map(run, step, over);
     else if (!json_is_array(over))
         run_fail(run, "range: found something else, expected a list or a map");
-    else
-        json_array_foreach(over, i, value)
-        {
-            if (!run->error)
-                run_round(run, step, json_integer((json_int_t)i), value);
-        }
+    for (size_t i = 0; i < json_array_size(over) && !run->error; i++)
+        run_round(run, step, json_integer((json_int_t)i), json_array_get(over, i));
 }
 
 static void run_block(struct run *run, const struct step *step, json_t *value, json_t *dot)
