@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "enforcer/https.h"
 
-/* Tests of wrong clocks shift it (docs/developer/testing.md). */
+/* Tests of wrong clocks shift it (docs/developer/console.md). */
 int64_t remote_wall_ms(void)
 {
     const char *shift = getenv("BULKHEAD_TEST_CLOCK_MS");

@@ -56,8 +56,8 @@ def both_ways(console, port, client="app=web", server="app=db"):
                            ruleset(f"from-{port}", server, "incoming", rule([client], port=port)))]
 
 
-def connects(estate, unit, port, server="b", ip=4):
-    return estate.hosts["a"].connect(unit, estate.hosts[server].addresses[ip], port, timeout=700).ok
+def connects(estate, unit, port, server="b", ip=4, timeout=700):
+    return estate.hosts["a"].connect(unit, estate.hosts[server].addresses[ip], port, timeout=timeout).ok
 
 
 def admitted(estate, port, **more):
@@ -345,7 +345,7 @@ def test_restart_under_traffic(estate, port):
         enforcer.stop()
         enforcer.start(wait=False)
         for _ in range(60):
-            failed += not connects(estate, "web", port)
+            failed += not connects(estate, "web", port, timeout=3000)
         estate.await_connected(enforcer)
     assert failed == 0
 
@@ -437,7 +437,7 @@ CLOUDS = {
              "@cloud:gcp:projectidstring=acme", "cloud:gcp:instance:team=red", "@cloud:gcp:vpcname=default"]),
 }
 METADATA_SERVER = """
-import http.server, json, sys
+import http.server, json, socketserver, sys
 answers, wanted = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
@@ -450,8 +450,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_PUT = answer
     def log_message(self, *words):
         pass
-server = http.server.HTTPServer(("169.254.169.254", 80), Handler)
-print("{}", flush=True)
+socketserver.TCPServer.allow_reuse_address = True
+server = socketserver.TCPServer(("169.254.169.254", 80), Handler)  # no look-up of names
+print('{"event": "ready"}', flush=True)
 server.serve_forever()
 """
 
@@ -463,7 +464,7 @@ def test_cloud(estate, cloud):
     default_action(estate, "Allow")  # the service is a process of the host here
     a.host.ip("addr", "add", "169.254.169.254/32", "dev", "lo", check=False)
     server = a.host.start(sys.executable, "-c", METADATA_SERVER, json.dumps(answers), json.dumps(headers))
-    time.sleep(0.5)
+    server.wait_event("ready")
     try:
         a.restart(cloud="auto")
         estate.await_connected(a)
