@@ -139,12 +139,17 @@ static json_t *with_namespace(json_t *object, const char *namespace)
 }
 
 /* As policy files have them (docs/formats/policy.md). */
-json_t *ruleset_content(const struct ruleset *ruleset)
+json_t *ruleset_content(const json_t *body, const char *namespace)
 {
     static const char *const names[] = {"name",    "propagate",     "fallback",      "disabled",
                                         "subject", "incomingRules", "outgoingRules", NULL};
 
-    return with_namespace(pick(ruleset->body, names), ruleset->place->name);
+    return with_namespace(pick(body, names), namespace);
+}
+
+json_t *ruleset_parse(const struct ruleset *ruleset)
+{
+    return json_loads(ruleset->text, 0, NULL);
 }
 
 json_t *network_content(const struct network *network)
@@ -269,7 +274,8 @@ int render_entry_body(struct render *render, const struct render_entry *entry, s
     case 'n':
         return append_json(body, place_content(entry->owner));
     case 'r':
-        return append_json(body, ruleset_content(entry->owner));
+        buf_puts(body, ((const struct ruleset *)entry->owner)->text);
+        return body->error;
     case 'x':
         return append_json(body, network_content(entry->owner));
     case 'u':

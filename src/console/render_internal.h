@@ -58,7 +58,7 @@ struct ruleset {
     char *id;
     struct place *place;
     bool propagate, fallback, disabled;
-    json_t *body;
+    char *text; /* as policy files have it: compact, keys in order */
     struct clauses subject, objects;
     struct render_entry *entry; /* r: */
     struct pointers renderings; /* that have it */
@@ -158,6 +158,7 @@ struct label *label_get(struct render *render, const char *text);
 int labels_of(struct render *render, const struct tag_set *tags, bool subjects, struct label ***ret,
               size_t *ret_n);
 int clauses_read(struct render *render, const json_t *expression, struct clauses *clauses);
+int clauses_copy(const struct clauses *clauses, struct clauses *ret);
 void clauses_clear(struct clauses *clauses);
 bool clause_within(const struct clause *clause, struct label *const *labels, size_t n);
 bool clauses_match(const struct clauses *clauses, struct label *const *labels, size_t n);
@@ -173,7 +174,9 @@ void entry_version_of(struct render_entry *entry, const json_t *content);
 int scope_add(struct render_scope *scope, struct render_entry *entry);
 void scope_settle(struct render_scope *scope); /* sort, drop duplicates, take references */
 bool scope_equal(const struct render_scope *a, const struct render_scope *b);
-json_t *ruleset_content(const struct ruleset *ruleset);
+/* As policy files have it; new reference, NULL on ENOMEM. */
+json_t *ruleset_content(const json_t *body, const char *namespace);
+json_t *ruleset_parse(const struct ruleset *ruleset);
 json_t *network_content(const struct network *network);
 int network_tags(const struct network *network, struct tag_set *ret);
 json_t *place_content(const struct place *place);

@@ -125,6 +125,28 @@ int clauses_read(struct render *render, const json_t *expression, struct clauses
     return 0;
 }
 
+int clauses_copy(const struct clauses *clauses, struct clauses *ret)
+{
+    struct clauses copy = {.items = calloc(clauses->n + 1, sizeof(*copy.items))};
+
+    if (!copy.items)
+        return -ENOMEM;
+    for (; copy.n < clauses->n; copy.n++) {
+        const struct clause *clause = &clauses->items[copy.n];
+        struct label **labels = calloc(clause->n + 1, sizeof(struct label *));
+
+        if (!labels) {
+            clauses_clear(&copy);
+            return -ENOMEM;
+        }
+        for (size_t i = 0; i < clause->n; i++)
+            labels[i] = clause->labels[i];
+        copy.items[copy.n] = (struct clause){.labels = labels, .n = clause->n};
+    }
+    *ret = copy;
+    return 0;
+}
+
 void clauses_clear(struct clauses *clauses)
 {
     for (size_t i = 0; i < clauses->n; i++)

@@ -97,20 +97,22 @@ static int rules_show(struct render *render, const struct place *place, const js
 static int ruleset_show(struct render *render, const struct place *place,
                         const struct ruleset *ruleset, json_t *list)
 {
+    _cleanup_(json_decrefp) json_t *body = ruleset_parse(ruleset);
     json_t *incoming = NULL, *outgoing = NULL, *shown;
-    int r = rules_show(render, place, json_object_get(ruleset->body, "incomingRules"), &incoming);
+    int r = body ? rules_show(render, place, json_object_get(body, "incomingRules"), &incoming)
+                 : -ENOMEM;
 
     if (r == 0)
-        r = rules_show(render, place, json_object_get(ruleset->body, "outgoingRules"), &outgoing);
+        r = rules_show(render, place, json_object_get(body, "outgoingRules"), &outgoing);
     if (r < 0) {
         json_decref(incoming);
         return r;
     }
     shown = json_pack("{s:O*, s:s, s:s, s:b, s:O*, s:{s:{s:o, s:o}}}", "name",
-                      json_object_get(ruleset->body, "name"), "ID", ruleset->id, "policyNamespace",
+                      json_object_get(body, "name"), "ID", ruleset->id, "policyNamespace",
                       ruleset->place->name, "propagated", ruleset->place != place, "tagClauses",
-                      json_object_get(ruleset->body, "subject"), "action", "rules", "incoming",
-                      incoming, "outgoing", outgoing);
+                      json_object_get(body, "subject"), "action", "rules", "incoming", incoming,
+                      "outgoing", outgoing);
     return shown ? json_array_append_new(list, shown) : -ENOMEM;
 }
 

@@ -76,7 +76,7 @@ static void subjects_unuse(const struct clauses *subject)
 /* What the ruleset names now stays named while it changes: its units are not all looked at anew. */
 static int subjects_hold(struct render *render, const struct ruleset *ruleset, struct clauses *held)
 {
-    int r = clauses_read(render, json_object_get(ruleset->body, "subject"), held);
+    int r = clauses_copy(&ruleset->subject, held);
 
     for (size_t i = 0; i < held->n && r == 0; i++)
         for (size_t j = 0; j < held->items[i].n; j++)
@@ -188,8 +188,7 @@ static void ruleset_empty(struct render *render, struct ruleset *ruleset)
     unpost(&ruleset->objects, ruleset, offsetof(struct label, objects));
     clauses_clear(&ruleset->subject);
     clauses_clear(&ruleset->objects);
-    json_decref(ruleset->body);
-    ruleset->body = NULL;
+    free_pointer(&ruleset->text);
 }
 
 static void ruleset_drop(struct render *render, struct ruleset *ruleset)
@@ -230,9 +229,10 @@ static int ruleset_new(struct render *render, const char *id, struct place *plac
     return 0;
 }
 
-static int objects_read(struct render *render, struct ruleset *ruleset, const char *direction)
+static int objects_read(struct render *render, struct ruleset *ruleset, const json_t *body,
+                        const char *direction)
 {
-    const json_t *rules = json_object_get(ruleset->body, direction);
+    const json_t *rules = json_object_get(body, direction);
 
     for (size_t i = 0; i < json_array_size(rules); i++) {
         int r = clauses_read(render, json_object_get(json_array_get(rules, i), "object"),
@@ -249,17 +249,20 @@ static int ruleset_fill(struct render *render, struct ruleset *ruleset, const js
     json_t *content;
     int r;
 
-    ruleset->body = json_deep_copy(body);
-    if (!ruleset->body)
+    content = ruleset_content(body, ruleset->place->name);
+    ruleset->text = content ? json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(content);
+    if (!ruleset->text)
         return -ENOMEM;
+    ruleset->entry->version = link_version(ruleset->text, strlen(ruleset->text));
     ruleset->propagate = json_is_true(json_object_get(body, "propagate"));
     ruleset->fallback = json_is_true(json_object_get(body, "fallback"));
     ruleset->disabled = json_is_true(json_object_get(body, "disabled"));
     r = clauses_read(render, json_object_get(body, "subject"), &ruleset->subject);
     if (r == 0)
-        r = objects_read(render, ruleset, "incomingRules");
+        r = objects_read(render, ruleset, body, "incomingRules");
     if (r == 0)
-        r = objects_read(render, ruleset, "outgoingRules");
+        r = objects_read(render, ruleset, body, "outgoingRules");
     if (r == 0)
         r = post(&ruleset->subject, ruleset, offsetof(struct label, subjects));
     if (r == 0)
@@ -268,9 +271,6 @@ static int ruleset_fill(struct render *render, struct ruleset *ruleset, const js
         r = subjects_use(render, ruleset);
     if (r == 0)
         r = needs_add(render, ruleset);
-    content = ruleset_content(ruleset);
-    entry_version_of(ruleset->entry, content);
-    json_decref(content);
     return r;
 }
 

@@ -207,8 +207,8 @@ static bool any_selects(struct render *render, const struct pointers *rulesets,
                         const char *direction, struct identity *const *peers, size_t n)
 {
     for (size_t j = 0; j < rulesets->n; j++) {
-        const json_t *rules =
-            json_object_get(((const struct ruleset *)rulesets->v[j])->body, direction);
+        _cleanup_(json_decrefp) json_t *body = ruleset_parse(rulesets->v[j]);
+        const json_t *rules = json_object_get(body, direction);
 
         for (size_t k = 0; k < json_array_size(rules); k++)
             if (rule_selects(render, json_array_get(rules, k), peers, n))
@@ -303,10 +303,10 @@ static bool ports_cover(const json_t *outer, const json_t *inner)
     return json_array_size(inner) > 0;
 }
 
-static bool rejects_all(struct inquiry *inquiry, const struct ruleset *parent,
-                        const char *direction, const json_t *rule, const struct clauses *object)
+static bool rejects_all(struct inquiry *inquiry, const json_t *parent, const char *direction,
+                        const json_t *rule, const struct clauses *object)
 {
-    const json_t *rules = json_object_get(parent->body, direction);
+    const json_t *rules = json_object_get(parent, direction);
 
     for (size_t i = 0; i < json_array_size(rules); i++) {
         const json_t *other = json_array_get(rules, i);
@@ -336,14 +336,16 @@ static void check_parents(struct inquiry *inquiry, const char *where, const char
     for (const struct place *place = inquiry->place->parent; place; place = place->parent) {
         for (size_t i = 0; i < place->rulesets.n; i++) {
             const struct ruleset *parent = place->rulesets.v[i];
+            _cleanup_(json_decrefp) json_t *body = NULL;
 
             if (!parent->propagate || parent->disabled || parent->fallback ||
-                !expression_covers(&parent->subject, &inquiry->subject) ||
-                !rejects_all(inquiry, parent, direction, rule, object))
+                !expression_covers(&parent->subject, &inquiry->subject))
+                continue;
+            body = ruleset_parse(parent);
+            if (!rejects_all(inquiry, body, direction, rule, object))
                 continue;
             say(inquiry, "%s: without effect, because ruleset '%.*s' of %s rejects the same", where,
-                TAG_TEXT_MAX, json_string_value(json_object_get(parent->body, "name")),
-                place->name);
+                TAG_TEXT_MAX, json_string_value(json_object_get(body, "name")), place->name);
             return;
         }
     }
