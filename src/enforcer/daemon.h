@@ -72,7 +72,8 @@ struct daemon {
     const struct options *options;
     struct config *config;
     char host_name[OFFLINE_HOST_NAME_MAX];
-    char cgroup_mount[WORKLOAD_PATH_MAX], own_cgroup[WORKLOAD_PATH_MAX];
+    char cgroup_mount[WORKLOAD_PATH_MAX], own_cgroup[WORKLOAD_PATH_MAX]; /* "": shared */
+    bool own_cgroup_looked;
     int lock;
     uint64_t started_ns;
 

@@ -79,7 +79,7 @@ size_t remote_peers_count(const struct remote *remote)
  */
 
 /* Alone in its cgroup, the daemon can be exempt by it. */
-static const char *own_cgroup(char ret[WORKLOAD_PATH_MAX])
+static bool own_cgroup_find(char ret[WORKLOAD_PATH_MAX])
 {
     _cleanup_free_
     char *text = NULL, *procs = NULL;
@@ -89,15 +89,22 @@ static const char *own_cgroup(char ret[WORKLOAD_PATH_MAX])
 
     if (file_read("/proc/self/cgroup", 65536, &text, &len) < 0 ||
         workload_cgroup_mount(mount) < 0 || !(line = strstr(text, "0::/")))
-        return NULL;
+        return false;
     snprintf(ret, WORKLOAD_PATH_MAX, "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
     snprintf(path, sizeof(path), "%s%s/cgroup.procs", mount, ret);
     if (strcmp(ret, "/") == 0 || file_read(path, 65536, &procs, &len) < 0)
-        return NULL;
+        return false;
     return strtol(procs, NULL, 10) == getpid() && strchr(procs, '\n') &&
-                   strchr(procs, '\n')[1] == '\0'
-               ? ret
-               : NULL;
+           strchr(procs, '\n')[1] == '\0';
+}
+
+/* What the start found holds: at a reload the manager's own command may be in there as well. */
+static const char *own_cgroup(struct daemon *daemon)
+{
+    if (!daemon->own_cgroup_looked && !own_cgroup_find(daemon->own_cgroup))
+        daemon->own_cgroup[0] = '\0';
+    daemon->own_cgroup_looked = true;
+    return daemon->own_cgroup[0] ? daemon->own_cgroup : NULL;
 }
 
 void daemon_datapath_config(struct daemon *daemon, struct datapath_config *ret)
@@ -109,7 +116,7 @@ void daemon_datapath_config(struct daemon *daemon, struct datapath_config *ret)
     if (!daemon->remote)
         return;
     ret->keep_epoch = true;
-    ret->own_cgroup = own_cgroup(daemon->own_cgroup);
+    ret->own_cgroup = own_cgroup(daemon);
     if (profile && (profile->target_networks.n_included || profile->target_networks.n_excluded))
         ret->target_networks = &profile->target_networks;
     if (profile && (profile->excluded_networks.n_included || profile->excluded_networks.n_excluded))

@@ -185,6 +185,7 @@ class ConsoleEstate(Estate):
         for key in ("policy", "identity", "peers"):
             enforcer.config.pop(key, None)
         enforcer.write_config()
+        enforcer.unit = "bulkhead-enforcer.service"  # alone in there: its own connection is exempt
         enforcer.environment["BULKHEAD_MACHINE_ID"] = f"machine-{name}"
         return enforcer
 

@@ -2,6 +2,7 @@
 """Enforcers that live from a Console: real connections, real rulesets through the API."""
 import json
 import shutil
+import signal
 import sys
 import time
 
@@ -509,3 +510,20 @@ def test_log_level(estate):
                                        {"logLevel": "Debug"}, namespace="/shop")
     assert answer.status == 200, answer
     wait_for(lambda: "log.level" in a.log(), 5, what="log level")
+
+
+def test_reload_with_company(estate):
+    """A command of the service manager is in the daemon's cgroup while it opens the datapath anew."""
+    a = estate.enforcers["a"]
+    before = a.config.get("excludedNetworks", [])
+    opened = a.log().count("datapath.open adopted=yes")
+    with a.host.start("sleep", "60", unit=a.unit):
+        a.write_config(excludedNetworks=["192.0.2.77/32"])
+        a.process.signal(signal.SIGHUP)
+        wait_for(lambda: a.log().count("datapath.open adopted=yes") > opened, 5, what="reload")
+        estate.console.kill()
+        wait_for(lambda: console_of(a)["state"] != "connected", 5)
+        estate.console.start()
+        estate.await_connected(a)
+    a.write_config(excludedNetworks=before)
+    a.process.signal(signal.SIGHUP)
