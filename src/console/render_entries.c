@@ -83,11 +83,19 @@ static int compare_items(const void *a, const void *b)
     return (x->entry->id > y->entry->id) - (x->entry->id < y->entry->id);
 }
 
+static bool in_order(const struct render_scope *scope)
+{
+    for (size_t i = 1; i < scope->n; i++)
+        if (scope->items[i - 1].entry->id > scope->items[i].entry->id)
+            return false;
+    return true;
+}
+
 void scope_settle(struct render_scope *scope)
 {
     size_t n = 0;
 
-    if (scope->n > 1)
+    if (!in_order(scope)) /* often it is: rulesets are found in the order in which they were made */
         qsort(scope->items, scope->n, sizeof(*scope->items), compare_items);
     for (size_t i = 0; i < scope->n; i++) {
         if (n > 0 && scope->items[n - 1].entry == scope->items[i].entry)

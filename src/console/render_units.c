@@ -266,9 +266,16 @@ static void identities_free(struct render *render)
 void render_free(struct render **at)
 {
     struct render *render = *at;
+    struct place *place, *next;
 
     if (!render)
         return;
+    /* Nobody has to find himself in lists that go as well. */
+    HASH_ITER(hh, render->places, place, next)
+    {
+        pointers_free(&place->rulesets);
+        pointers_free(&place->networks);
+    }
     while (render->units)
         render_unit_remove(render, render->units->id);
     while (render->rulesets)
