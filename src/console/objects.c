@@ -129,14 +129,6 @@ const struct object *objects_find_unique(const struct objects *objects,
 
 /* ---- Entries ------------------------------------------------------------------------------ */
 
-static bool scan_flag(const struct store_object *object, const char *key)
-{
-    struct json_slice value;
-
-    return json_scan_find(object->body, object->body_len, key, &value) &&
-           json_slice_is(&value, "true");
-}
-
 /* The entry's last use: observers have seen it, its tags go. */
 static void drop_entry(struct objects *objects, struct object_entry *entry)
 {
@@ -283,8 +275,6 @@ static void fill(struct object_entry *entry, const struct store_object *object, 
     entry->public.revision = object->revision;
     entry->public.created_ms = object->created_ms;
     entry->public.updated_ms = object->updated_ms;
-    entry->archived = scan_flag(object, "archived");
-    entry->propagate = scan_flag(object, "propagate");
 }
 
 /* An entry with its tags joined and room reserved, not yet in the indexes. -ENOENT: kind unknown.
@@ -297,7 +287,6 @@ static int entry_new(struct objects *objects, const struct store_object *object,
     char *name = NULL;
     struct object_entry *entry;
     struct space_entry *space;
-    struct json_slice value;
     int r;
 
     if (!table)
@@ -307,14 +296,15 @@ static int entry_new(struct objects *objects, const struct store_object *object,
         r = tag_list_collect(list, table->kind, object);
     if (r < 0)
         return r;
-    if (json_scan_find(object->body, object->body_len, "name", &value))
-        name = json_slice_string(&value);
+    name = json_slice_string(&list->name);
     entry = calloc(1, sizeof(*entry) + list->n * (sizeof(char *) + sizeof(uint32_t)) +
                           (name ? strlen(name) : 0) + 1 + object->body_len + 1);
     if (!entry)
         return -ENOMEM;
     entry->table = table;
     entry->public.space = &space->public;
+    entry->archived = list->archived;
+    entry->propagate = list->propagate;
     fill(entry, object, name ? name : "", list->n);
     entry->hash_id = tag_table_hash(entry->public.id);
     entry->hash_unique = unique_hash(table->kind->name, unique_space(entry), entry->public.name);
@@ -341,8 +331,11 @@ int objects_new(struct objects **ret)
         return -ENOMEM;
     kinds = schema_kinds(&objects->n_tables);
     objects->tables = calloc(objects->n_tables + 1, sizeof(*objects->tables));
-    if (!objects->tables)
+    objects->scratch = calloc(1, sizeof(*objects->scratch));
+    if (!objects->tables || !objects->scratch)
         r = -ENOMEM;
+    else
+        objects->scratch->text.max = TAG_LIST_BYTES_MAX;
     for (size_t i = 0; r == 0 && i < objects->n_tables; i++)
         objects->tables[i].kind = kinds[i];
     if (r == 0)
@@ -378,6 +371,9 @@ void objects_free(struct objects **objects)
         }
     }
     tag_table_clear(&old->tags);
+    if (old->scratch)
+        buf_free(&old->scratch->text);
+    free(old->scratch);
     free(old->spaces);
     free(old->by_id.heads);
     free(old->by_unique.heads);
@@ -406,30 +402,12 @@ size_t objects_count(const struct objects *objects, const struct schema_kind *ki
 
 /* ---- Changes ------------------------------------------------------------------------------ */
 
-static struct tag_list *list_new(void)
-{
-    struct tag_list *list = calloc(1, sizeof(*list));
-
-    if (list)
-        list->text.max = TAG_LIST_BYTES_MAX;
-    return list;
-}
-
-static void list_free(struct tag_list **list)
-{
-    if (*list)
-        buf_free(&(*list)->text);
-    free(*list);
-    *list = NULL;
-}
-
 int objects_load(struct objects *objects, const struct store_object *object)
 {
-    _cleanup_(list_free) struct tag_list *list = list_new();
     struct object_entry *entry, *before = find_id(objects, object->id);
     int r;
 
-    r = list ? entry_new(objects, object, list, &entry) : -ENOMEM;
+    r = entry_new(objects, object, objects->scratch, &entry);
     if (r == -ENOENT) {
         objects->n_unknown++;
         return 0;
@@ -464,7 +442,7 @@ void objects_unobserve(struct objects *objects, objects_observer_fn *observer, v
 
 /* One op; what it did goes into `change`. @return 1 when it did something */
 static int apply_one(struct objects *objects, uint64_t revision, const struct store_op *op,
-                     struct tag_list *list, struct object_change *change)
+                     struct object_change *change)
 {
     struct object_entry *before, *after = NULL;
     int r;
@@ -476,7 +454,7 @@ static int apply_one(struct objects *objects, uint64_t revision, const struct st
         if (!before)
             return 0;
     } else {
-        r = entry_new(objects, &op->object, list, &after);
+        r = entry_new(objects, &op->object, objects->scratch, &after);
         if (r < 0)
             return r == -ENOENT ? 0 : r;
         after->public.revision = op->object.revision ? op->object.revision : revision;
@@ -490,16 +468,15 @@ static int apply_one(struct objects *objects, uint64_t revision, const struct st
 
 int objects_apply(struct objects *objects, uint64_t revision, const struct store_op *ops, size_t n)
 {
-    _cleanup_(list_free) struct tag_list *list = list_new();
     _cleanup_free_
     struct object_change *changes = calloc(n + 1, sizeof(*changes));
     size_t n_changes = 0;
     int r = 0;
 
-    if (!list || !changes)
+    if (!changes)
         return -ENOMEM;
     for (size_t i = 0; r >= 0 && i < n; i++) {
-        r = apply_one(objects, revision, &ops[i], list, &changes[n_changes]);
+        r = apply_one(objects, revision, &ops[i], &changes[n_changes]);
         n_changes += r > 0;
     }
     objects->revision = MAX(objects->revision, revision);

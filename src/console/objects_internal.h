@@ -82,6 +82,8 @@ struct hash_heads {
     size_t n, n_heads;
 };
 
+struct tag_list;
+
 struct objects {
     uint64_t revision, n_unknown;
     struct kind_table *tables; /* as schema_kinds() */
@@ -91,6 +93,7 @@ struct objects {
     size_t n_spaces, n_space_heads;
     struct space_entry *root;
     struct tag_table tags;
+    struct tag_list *scratch;
     struct {
         objects_observer_fn *fn;
         void *context;
@@ -106,12 +109,14 @@ struct space_entry *objects_space_find(const struct objects *objects, const char
 
 /* Of as many tags as there may be, and one that turns out to be too long. */
 #define TAG_LIST_BYTES_MAX ((MODEL_TAGS_PER_SET_MAX + 2) * (MODEL_TAG_BYTES_MAX + 1))
-/* Tags of an object that is read: texts one after the other, sorted, without duplicates. */
+/* What is read of an object's body: tags, sorted, without duplicates, and some more. */
 struct tag_list {
     struct buf text;
     size_t starts[MODEL_TAGS_PER_SET_MAX];
     const char *tags[MODEL_TAGS_PER_SET_MAX];
     size_t n;
+    struct json_slice name; /* JSON; empty when it has none */
+    bool archived, propagate;
 };
 int tag_list_collect(struct tag_list *list, const struct schema_kind *kind,
                      const struct store_object *object);

@@ -76,24 +76,76 @@ static bool has_own_tags(const struct schema_kind *kind)
     return strcmp(kind->name, "processingunit") == 0 || strcmp(kind->name, "enforcer") == 0;
 }
 
-static void add_own(struct tag_list *list, const struct schema_kind *kind,
-                    const struct store_object *object)
+/* Which of own_tags[] the kind can have. */
+static unsigned own_mask(const struct schema_kind *kind)
 {
+    unsigned mask = 0;
+
     for (size_t i = 0; i < ARRAY_SIZE(own_tags); i++) {
         const struct schema_attribute *attribute;
-        struct json_slice value;
 
         if (!own_tags[i].everywhere && !has_own_tags(kind))
             continue;
         attribute = schema_attribute_find(kind, own_tags[i].attribute);
-        if (!attribute || (attribute->flags & SCHEMA_SECRET))
-            continue;
-        if (json_scan_find(object->body, object->body_len, own_tags[i].attribute, &value))
-            add_value(list, own_tags[i].key, &value);
-        else if (attribute->fallback)
+        if (attribute && !(attribute->flags & SCHEMA_SECRET))
+            mask |= 1u << i;
+    }
+    return mask;
+}
+
+/* @return the bit of the tag that this member gives */
+static unsigned add_own(struct tag_list *list, unsigned mask, const struct json_slice *key,
+                        const struct json_slice *value)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(own_tags); i++) {
+        if ((mask & 1u << i) && json_slice_is(key, own_tags[i].attribute)) {
+            add_value(list, own_tags[i].key, value);
+            return 1u << i;
+        }
+    }
+    return 0;
+}
+
+/* What is not stored has its default. */
+static void add_own_defaults(struct tag_list *list, const struct schema_kind *kind, unsigned mask)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(own_tags); i++) {
+        const struct schema_attribute *attribute =
+            mask & 1u << i ? schema_attribute_find(kind, own_tags[i].attribute) : NULL;
+
+        if (attribute && attribute->fallback)
             add_value(list, own_tags[i].key,
                       &(struct json_slice){attribute->fallback, strlen(attribute->fallback)});
     }
+}
+
+/* Everything that is wanted of the body, in one go. */
+static void look_at_body(struct tag_list *list, const struct schema_kind *kind,
+                         const struct store_object *object)
+{
+    bool tagged = kind->mixins & SCHEMA_BASE;
+    unsigned mask = tagged ? own_mask(kind) : 0;
+    struct json_scan scan;
+    struct json_slice key, value;
+
+    json_scan_begin(&scan, object->body, object->body_len);
+    while (json_scan_next(&scan, &key, &value)) {
+        if (json_slice_is(&key, "name")) {
+            list->name = value;
+            if (tagged)
+                add_value(list, "$name", &value);
+        } else if (json_slice_is(&key, "archived")) {
+            list->archived = json_slice_is(&value, "true");
+        } else if (json_slice_is(&key, "propagate")) {
+            list->propagate = json_slice_is(&value, "true");
+        } else if (tagged &&
+                   (json_slice_is(&key, "associatedTags") || json_slice_is(&key, "metadata"))) {
+            add_value(list, NULL, &value);
+        } else {
+            mask &= ~add_own(list, mask, &key, &value);
+        }
+    }
+    add_own_defaults(list, kind, mask);
 }
 
 static int compare(const void *a, const void *b)
@@ -104,24 +156,17 @@ static int compare(const void *a, const void *b)
 int tag_list_collect(struct tag_list *list, const struct schema_kind *kind,
                      const struct store_object *object)
 {
-    struct json_scan scan;
-    struct json_slice key, value;
     size_t n = 0;
 
     list->n = list->text.len = 0;
-    if (!(kind->mixins & SCHEMA_BASE))
-        return 0;
-    add(list, "$identity", kind->name);
-    add(list, "$id", object->id);
-    add(list, "$namespace", object->namespace);
-    add_own(list, kind, object);
-    json_scan_begin(&scan, object->body, object->body_len);
-    while (json_scan_next(&scan, &key, &value)) {
-        if (json_slice_is(&key, "name"))
-            add_value(list, "$name", &value);
-        else if (json_slice_is(&key, "associatedTags") || json_slice_is(&key, "metadata"))
-            add_value(list, NULL, &value);
+    list->name = (struct json_slice){0};
+    list->archived = list->propagate = false;
+    if (kind->mixins & SCHEMA_BASE) {
+        add(list, "$identity", kind->name);
+        add(list, "$id", object->id);
+        add(list, "$namespace", object->namespace);
     }
+    look_at_body(list, kind, object);
     if (list->text.error)
         return list->text.error;
     for (size_t i = 0; i < list->n; i++)
