@@ -81,7 +81,7 @@ check-bare: ## the README's commands on a Debian 12 with nothing installed, made
 
 .PHONY: install
 install: ## install under $(DESTDIR)$(PREFIX) what `make` has built
-	@test -x $(BUILD)/bulkhead-enforcer -a -x $(BUILD)/bulkhead || { echo "run 'make' first" >&2; exit 1; }
+	@test -x $(BUILD)/bulkhead-enforcer -a -x $(BUILD)/bulkhead -a -x $(BUILD)/bulkhead-console || { echo "run 'make' first" >&2; exit 1; }
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' MANDIR='$(MANDIR)' \
 		COMPLETIONDIR='$(COMPLETIONDIR)' EXAMPLEDIR='$(EXAMPLEDIR)' BUILD='$(BUILD)' tools/install install
 

@@ -26,7 +26,6 @@ MAY_USE = {
     "datapath": ["base", "policy", "wire", "bpf"],
     "schema": ["base", "model"],
     "link": ["base"],
-    "store": ["base"],
     "enforcer": ["base", "model", "policy", "wire", "workload", "datapath", "link"],
     "console": ["base", "model", "policy", "schema", "store", "link"],
     "cli": ["base", "model", "policy", "schema"],
