@@ -4,12 +4,16 @@
 
 #include "base/hash.h"
 #include "console/api.h"
+#include "console/events.h"
 #include "console/push_internal.h"
 
 /*
  * Enforcers: registration gives a certificate and a number; the rest of their life is in push.h.
  * Registration is POST /enforcers with a certificate request: the key stays on the host.
  */
+
+#define LOG_SECONDS 60
+#define LOG_SECONDS_MAX 86400
 
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem)
@@ -194,15 +198,25 @@ static const struct api_hooks enforcer_hooks = {
     .show = enforcer_show,
 };
 
+unsigned enforcer_log_seconds(const json_t *body)
+{
+    const char *text = json_string_value(json_object_get(body, "logLevelDuration"));
+    int64_t ms = 0;
+
+    if (!text || !schema_duration_parse(text, false, &ms) || ms < 1000)
+        return LOG_SECONDS;
+    return (unsigned)MIN(ms / 1000, (int64_t)LOG_SECONDS_MAX);
+}
+
 /* ---- POST /enforcers/:id/enforcerrefreshes ----------------------------------------------------
  */
 
 static void refresh_handle(struct api_call *call)
 {
     const struct object *enforcer = api_parent(call);
-    const char *level = json_string_value(json_object_get(call->body, "logLevel"));
     struct api_error error = {0};
     _cleanup_(json_decrefp) json_t *body = enforcer ? object_parse(enforcer) : NULL;
+    const char *level = json_string_value(json_object_get(body, "logLevel"));
     json_t *answer;
 
     if (!enforcer) {
@@ -210,15 +224,15 @@ static void refresh_handle(struct api_call *call)
         api_fail(call, &error, NULL);
         return;
     }
-    if (!level)
-        level = json_string_value(json_object_get(body, "logLevel"));
-    if (push_refresh(call->console->push, enforcer->id, level, 60, true) < 0)
+    if (push_refresh(call->console->push, enforcer->id, level, enforcer_log_seconds(body), true) <
+        0)
         api_warn(call, "the Enforcer has no connection to this Console now; it gets everything "
                        "when it comes back");
     answer = json_deep_copy(call->body);
     if (answer) {
         json_object_set_new(answer, "ID", json_string(enforcer->id));
         json_object_set_new(answer, "namespace", json_string(enforcer->space->name));
+        events_publish(call->console->events, call->kind, enforcer->space->name, "create", answer);
     }
     api_answer(call, 200, answer);
 }
@@ -293,6 +307,59 @@ static void profiles_handle(struct api_call *call)
     api_answer(call, 200, list);
 }
 
+/* ---- GET /enforcers/:id/hostservices
+ * -------------------------------------------------------------- */
+
+struct services {
+    struct api_call *call;
+    const struct object *enforcer;
+    const struct space *at;
+    json_t *mapping, *list;
+};
+
+static bool service_visit(void *context, const struct object *object)
+{
+    struct services *services = context;
+
+    if ((services->at == services->enforcer->space || object_flag(object, "propagate")) &&
+        !object_flag(object, "archived") &&
+        json_expression_matches(json_object_get(services->mapping, "object"), &object->tags))
+        json_array_append_new(services->list, api_show(services->call, object));
+    return true;
+}
+
+/* A mapping policy picks host services of the Enforcer's namespace and what ancestors propagate. */
+static bool service_mapping_visit(void *context, const struct object *object)
+{
+    struct services *services = context;
+    const struct space *home = services->enforcer->space, *at = services->at;
+
+    services->mapping = object_parse(object);
+    if (services->mapping && !json_is_true(json_object_get(services->mapping, "disabled")) &&
+        (at == home || json_is_true(json_object_get(services->mapping, "propagate"))) &&
+        json_expression_matches(json_object_get(services->mapping, "subject"),
+                                &services->enforcer->tags))
+        for (services->at = home; services->at; services->at = services->at->parent)
+            objects_in_space(services->call->console->objects, services->at,
+                             schema_kind_find("hostservice"), service_visit, services);
+    services->at = at;
+    json_decref(services->mapping);
+    services->mapping = NULL;
+    return true;
+}
+
+static void services_handle(struct api_call *call)
+{
+    struct services services = {.call = call, .enforcer = api_parent(call), .list = json_array()};
+
+    for (services.at = services.enforcer ? services.enforcer->space : NULL; services.at;
+         services.at = services.at->parent)
+        objects_in_space(call->console->objects, services.at,
+                         schema_kind_find("hostservicemappingpolicy"), service_mapping_visit,
+                         &services);
+    api_answer(call, 200, services.list);
+}
+
 int hooks_enforcers(struct console *console)
 {
     int r = api_register(console, &enforcer_hooks);
@@ -305,5 +372,7 @@ int hooks_enforcers(struct console *console)
         r = api_register_sub_route(console, "processingunits", "poke", poke_handle);
     if (r == 0)
         r = api_register_sub_route(console, "enforcers", "enforcerprofiles", profiles_handle);
+    if (r == 0)
+        r = api_register_sub_route(console, "enforcers", "hostservices", services_handle);
     return r;
 }

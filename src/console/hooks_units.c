@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/api.h"
+#include "console/events.h"
 #include "console/push_internal.h"
 
 /* Processing units and what is rendered for them. */
@@ -117,6 +118,7 @@ static void refresh_handle(struct api_call *call)
     if (answer) {
         json_object_set_new(answer, "ID", json_string(unit->id));
         json_object_set_new(answer, "namespace", json_string(unit->space->name));
+        events_publish(call->console->events, call->kind, unit->space->name, "create", answer);
     }
     api_answer(call, 200, answer);
 }

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "console/events.h"
 #include "console/push_internal.h"
 
 /* Objects → render. */
@@ -154,6 +155,17 @@ static int feed_unit(struct push *push, const struct object *before, const struc
     return render_unit_put(push->render, &input);
 }
 
+/* A log level holds for a time; setting it is telling it. */
+static void log_level_tell(struct push *push, const struct object *before,
+                           const struct object *after, const json_t *body)
+{
+    _cleanup_(json_decrefp) json_t *old = object_parse(before);
+
+    if (!json_equal(json_object_get(old, "logLevel"), json_object_get((json_t *)body, "logLevel")))
+        push_refresh(push, after->id, json_string_value(json_object_get(body, "logLevel")),
+                     enforcer_log_seconds(body), false);
+}
+
 static int feed_enforcer(struct push *push, const struct object *before, const struct object *after)
 {
     _cleanup_(json_decrefp) json_t *body = NULL;
@@ -175,6 +187,8 @@ static int feed_enforcer(struct push *push, const struct object *before, const s
         .keys = json_object_get(body, "publicKeys"),
         .addresses = json_object_get(body, "addresses"),
     };
+    if (before && push->started)
+        log_level_tell(push, before, after, body);
     r = render_enforcer_put(push->render, &input);
     if (r == 0 && push->started && !push->profiles_dirty)
         profile_work_out(push, after);
@@ -270,15 +284,36 @@ static int feed_one(struct push *push, const struct object *before, const struct
     return 0;
 }
 
+/* Tools of the product wait for this one rather than for each kind. */
+static void refresh_publish(struct push *push, const struct object *object)
+{
+    static const char *const kinds[] = {"networkrulesetpolicy", "externalnetwork", "namespace",
+                                        "enforcerprofile", "enforcerprofilemappingpolicy"};
+    _cleanup_(json_decrefp) json_t *entity = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds) && push->console->events; i++) {
+        if (strcmp(object->kind->name, kinds[i]) != 0)
+            continue;
+        entity = json_pack("{s:s, s:s, s:s}", "sourceID", object->id, "sourceNamespace",
+                           object->space->name, "type", object->kind->name);
+        if (entity)
+            events_publish(push->console->events, schema_kind_find("policyrefresh"),
+                           object->space->name, "create", entity);
+        return;
+    }
+}
+
 void feed_changes(void *context, uint64_t revision, const struct object_change *changes, size_t n)
 {
     struct push *push = context;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const struct object *object = changes[i].after ? changes[i].after : changes[i].before;
+
         if (feed_one(push, changes[i].before, changes[i].after) < 0)
-            log_event(LOG_LEVEL_ERROR, "push.out_of_memory",
-                      LOG_F("object", "%s",
-                            (changes[i].after ? changes[i].after : changes[i].before)->id));
+            log_event(LOG_LEVEL_ERROR, "push.out_of_memory", LOG_F("object", "%s", object->id));
+        refresh_publish(push, object);
+    }
     push_flush_later(push);
 }
 

@@ -129,6 +129,8 @@ void profile_work_out(struct push *push, const struct object *enforcer);
 json_t *profile_of(struct push *push, const struct object *enforcer);
 
 /* hooks_enforcers.c: sign a request for an Enforcer's certificate. */
+/* logLevelDuration of an Enforcer's body. */
+unsigned enforcer_log_seconds(const json_t *body);
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem);
 
