@@ -222,6 +222,7 @@ int render_flush(struct render *render, render_concerned_fn *visit, void *contex
     _cleanup_pointers_ struct pointers enforcers = {0};
     int r = 0;
 
+    hosts_work_out(render);
     while (render->dirty_renderings.n > 0 && r == 0) {
         struct rendering *rendering = render->dirty_renderings.v[--render->dirty_renderings.n];
 
@@ -268,6 +269,7 @@ int render_scope_of(struct render *render, const char *enforcer_id, struct rende
     struct enforcer *enforcer = NULL;
     int r;
 
+    hosts_work_out(render); /* a version that is listed must be that of the content */
     HASH_FIND_STR(render->enforcers, enforcer_id, enforcer);
     if (!enforcer)
         return -ENOENT;

@@ -135,7 +135,7 @@ void render_missing(struct render *render, render_missing_fn *visit, void *conte
  */
 
 /* Its document says something else: everybody who needs one of its identities looks again. */
-void host_changed(struct render *render, struct enforcer *enforcer)
+static void host_work_out(struct render *render, struct enforcer *enforcer)
 {
     uint64_t version;
     json_t *claims;
@@ -153,6 +153,27 @@ void host_changed(struct render *render, struct enforcer *enforcer)
         identity_touched(render, enforcer->identities.items[i].target);
     for (size_t i = 0; i < enforcer->fetched_by.n; i++)
         enforcer_dirty(render, enforcer->fetched_by.v[i]);
+}
+
+/* Worked out when somebody looks: a document names all identities of its host, and thousands of
+ * them change at once when the host is new. */
+void host_changed(struct render *render, struct enforcer *enforcer)
+{
+    if (!enforcer->entry || enforcer->stale)
+        return;
+    enforcer->stale = pointers_push(&render->stale_hosts, enforcer) == 0;
+    if (!enforcer->stale)
+        host_work_out(render, enforcer);
+}
+
+void hosts_work_out(struct render *render)
+{
+    while (render->stale_hosts.n > 0) {
+        struct enforcer *enforcer = render->stale_hosts.v[--render->stale_hosts.n];
+
+        enforcer->stale = false;
+        host_work_out(render, enforcer);
+    }
 }
 
 int identity_join(struct render *render, struct identity *identity, struct enforcer *enforcer)
@@ -285,6 +306,8 @@ void render_enforcer_remove(struct render *render, const char *id)
         pointers_remove(&((struct enforcer *)enforcer->fetched_by.v[i])->fetched_hosts, enforcer);
     if (enforcer->dirty)
         pointers_remove(&render->dirty_enforcers, enforcer);
+    if (enforcer->stale)
+        pointers_remove(&render->stale_hosts, enforcer);
     HASH_DELETE(hh, render->enforcers, enforcer);
     pointers_free(&enforcer->fetched_by);
     pointers_free(&enforcer->units);

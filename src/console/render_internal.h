@@ -117,7 +117,7 @@ struct enforcer {
     struct pointers fetched_hosts, fetched_identities;
     struct pointers fetched_by;                 /* Enforcers */
     struct render_entry *entry, *profile_entry; /* h:, p: */
-    bool dirty;
+    bool dirty, stale;                          /* stale: the version of `entry` is */
     UT_hash_handle hh, hh_number;
 };
 
@@ -146,7 +146,7 @@ struct render {
     char *trust;
     uint64_t last_entry_id, rendered, stamp;
     uint32_t day;
-    struct pointers dirty_renderings, dirty_enforcers;
+    struct pointers dirty_renderings, dirty_enforcers, stale_hosts;
     struct pointers missing; /* identities without a number */
 };
 
@@ -203,6 +203,7 @@ void identity_free(struct identity *identity);
 int identity_join(struct render *render, struct identity *identity, struct enforcer *enforcer);
 void identity_leave(struct render *render, struct identity *identity, struct enforcer *enforcer);
 void host_changed(struct render *render, struct enforcer *enforcer);
+void hosts_work_out(struct render *render);
 void identity_versioned(struct render *render, struct identity *identity);
 int enforcer_get(struct render *render, const char *id, struct enforcer **ret);
 

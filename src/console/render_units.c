@@ -292,6 +292,7 @@ void render_free(struct render **at)
     free(render->trust);
     pointers_free(&render->dirty_renderings);
     pointers_free(&render->dirty_enforcers);
+    pointers_free(&render->stale_hosts);
     pointers_free(&render->missing);
     free_pointer(at);
 }
