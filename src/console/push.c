@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "console/push_internal.h"
@@ -71,20 +73,79 @@ void push_flush_later(struct push *push)
     uv_timer_start(&push->flush_timer, flush, push->dirty.n > PUSH_SLICE ? 0 : FLUSH_MS, 0);
 }
 
-static void forget(void *context, int result, size_t failed_op, uint64_t revision)
+/* ---- Changes that the Console makes by itself -------------------------------------------------
+ */
+
+#define PATCH_TRIES_MAX 10
+
+struct patch {
+    struct push *push;
+    char id[SCHEMA_ID_LEN + 1];
+    json_t *attributes;
+    push_patched_fn *done;
+    unsigned tries;
+};
+
+static void patch_end(struct patch *patch, int result)
 {
+    if (result < 0 && result != -ENOENT)
+        log_event(LOG_LEVEL_WARN, "push.change_lost", LOG_F("object", "%s", patch->id),
+                  LOG_F("problem", "%s", error_text(result)));
+    if (patch->done)
+        patch->done(patch->push, patch->id, patch->attributes, result);
+    json_decref(patch->attributes);
+    free(patch);
 }
 
-void push_patch(struct push *push, const struct object *object, json_t *attributes)
-{
-    _cleanup_change_set_ struct change_set *set = NULL;
-    json_t *body = attributes ? object_parse(object) : NULL;
+static void patch_try(struct patch *patch);
 
-    if (body && json_object_update(body, attributes) == 0 && change_set_new(&set) == 0 &&
-        change_set_update(set, object, body) == 0)
-        commit_submit(push->console->commit, &set, forget, NULL);
+/* Another change of the object came first. Both are about attributes of their own, so this one is
+ * good for what the object has become as well. */
+static void patch_tried(void *context, int result, size_t failed_op, uint64_t revision)
+{
+    struct patch *patch = context;
+
+    if (result == -ESTALE && ++patch->tries < PATCH_TRIES_MAX && !patch->push->console->stopping)
+        patch_try(patch);
+    else
+        patch_end(patch, result);
+}
+
+static void patch_try(struct patch *patch)
+{
+    struct console *console = patch->push->console;
+    const struct object *object = objects_find(console->objects, patch->id);
+    _cleanup_change_set_ struct change_set *set = NULL;
+    json_t *body = object ? object_parse(object) : NULL;
+    int r = object ? -ENOMEM : -ENOENT;
+
+    if (body && json_object_update(body, patch->attributes) == 0)
+        r = change_set_new(&set);
+    if (body && set)
+        r = change_set_update(set, object, body);
     json_decref(body);
-    json_decref(attributes);
+    if (r == 0)
+        commit_submit(console->commit, &set, patch_tried, patch);
+    else
+        patch_end(patch, r);
+}
+
+void push_patch(struct push *push, const struct object *object, json_t *attributes,
+                push_patched_fn *done)
+{
+    struct patch *patch = attributes ? calloc(1, sizeof(*patch)) : NULL;
+
+    if (!patch) {
+        if (done)
+            done(push, object->id, attributes, -ENOMEM);
+        json_decref(attributes);
+        return;
+    }
+    patch->push = push;
+    memcpy(patch->id, object->id, sizeof(patch->id));
+    patch->attributes = attributes;
+    patch->done = done;
+    patch_try(patch);
 }
 
 static void silent_end(struct push *push, int64_t now_ms)
@@ -110,7 +171,7 @@ static void departed_end(struct push *push, int64_t now_ms)
             continue;
         object = objects_find(push->console->objects, gone->enforcer_id);
         if (object && !session_find(push, gone->enforcer_id))
-            push_patch(push, object, json_pack("{s:s}", "operationalStatus", "Disconnected"));
+            push_patch(push, object, json_pack("{s:s}", "operationalStatus", "Disconnected"), NULL);
         HASH_DEL(push->departed, gone);
         free(gone);
     }

@@ -80,8 +80,8 @@ static int unit_put(struct push *push, const char *enforcer_id, const char *loca
     return 0;
 }
 
-static int unit_file(struct push *push, const char *enforcer_id, const char *local_id,
-                     const char *id, bool there)
+int unit_file(struct push *push, const char *enforcer_id, const char *local_id, const char *id,
+              bool there)
 {
     struct unit_host *host = host_find(push, enforcer_id);
     struct unit_index *unit = NULL;
@@ -107,6 +107,18 @@ static void host_clear(struct push *push, struct unit_host *host)
     }
     HASH_DEL(push->hosts, host);
     free(host);
+}
+
+void units_forget_pending(struct push *push, const char *enforcer_id)
+{
+    struct unit_host *host = host_find(push, enforcer_id);
+    struct unit_index *unit, *next;
+
+    HASH_ITER(hh, units_of(push, enforcer_id), unit, next)
+    {
+        if (!objects_find(push->console->objects, unit->id))
+            unit_unfile(push, host, unit);
+    }
 }
 
 void feed_clear(struct push *push)

@@ -40,7 +40,6 @@ struct session {
     uint64_t acked, revision;
     int64_t heard_ms, synced_ms;
     char *machine_id, *problem;
-    bool units_busy; /* a transaction of its units is under way */
     UT_hash_handle hh;
 };
 
@@ -96,6 +95,11 @@ struct session *session_find(struct push *push, const char *enforcer_id);
 void feed_changes(void *context, uint64_t revision, const struct object_change *changes, size_t n);
 int feed_everything(struct push *push);
 const char *unit_find(struct push *push, const char *enforcer_id, const char *local_id);
+/* The unit has this ID, perhaps before the object is there; `there` false: no more. */
+int unit_file(struct push *push, const char *enforcer_id, const char *local_id, const char *id,
+              bool there);
+/* Objects that were to be made for units of this Enforcer do not come. */
+void units_forget_pending(struct push *push, const char *enforcer_id);
 struct unit_index *units_of(struct push *push, const char *enforcer_id); /* hash table */
 void feed_clear(struct push *push);
 int feed_trust(struct push *push);
@@ -134,5 +138,9 @@ unsigned enforcer_log_seconds(const json_t *body);
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem);
 
-/* Change an object and forget the answer; for status that nobody waits for. */
-void push_patch(struct push *push, const struct object *object, json_t *attributes /* stolen */);
+/* Change attributes of an object, whatever else of it changes meanwhile. `done`, which may be NULL,
+ * is called once, perhaps from within. */
+typedef void push_patched_fn(struct push *push, const char *id, const json_t *attributes,
+                             int result);
+void push_patch(struct push *push, const struct object *object, json_t *attributes /* stolen */,
+                push_patched_fn *done);

@@ -84,6 +84,24 @@ static json_t *keys_json(const struct link_key *keys, size_t n)
     return list;
 }
 
+/* What a host says of itself is stored, shown and sent to others: it is checked like anything else.
+ * @return false: the session ends */
+static bool is_acceptable(struct session *session, const struct object *object, const json_t *body,
+                          const json_t *news)
+{
+    _cleanup_schema_problems_ struct schema_problems problems = {0};
+    _cleanup_(json_decrefp) json_t *sparse = NULL;
+    char reason[256];
+
+    if (schema_accept(object->kind, SCHEMA_WRITER_CONSOLE, news, body, true, &problems, &sparse) ==
+        0)
+        return true;
+    snprintf(reason, sizeof(reason), "%.80s: %.150s", problems.n ? problems.items[0].attribute : "",
+             problems.n ? problems.items[0].message : "out of memory");
+    session_bye(session, LINK_BYE_PROTOCOL, reason);
+    return false;
+}
+
 /* Store what is new about the host; most hellos change nothing. */
 static void host_update(struct session *session, const struct object *object, json_t *news)
 {
@@ -98,11 +116,11 @@ static void host_update(struct session *session, const struct object *object, js
     }
     json_object_foreach(news, name, value) changed =
         changed || !json_equal(value, json_object_get(body, name));
-    if (!changed) {
+    if (!changed || !is_acceptable(session, object, body, news)) {
         json_decref(news);
         return;
     }
-    push_patch(session->push, object, news);
+    push_patch(session->push, object, news, NULL);
 }
 
 static json_t *hello_news(const struct link_message *message)
@@ -234,10 +252,10 @@ static void take_heartbeat(struct session *session, const struct link_message *m
         return;
     session->synced_ms = now_ms;
     schema_time_format(now_ms, time);
-    push_patch(session->push, object,
-               json_pack("{s:s, s:s, s:s, s:I}", "lastSyncTime", time, "enforcementStatus",
-                         message->heartbeat.status, "operationalStatus", "Connected",
-                         "lastRevision", (json_int_t)session->acked));
+    host_update(session, object,
+                json_pack("{s:s, s:s, s:s, s:I}", "lastSyncTime", time, "enforcementStatus",
+                          message->heartbeat.status, "operationalStatus", "Connected",
+                          "lastRevision", (json_int_t)session->acked));
 }
 
 static void take_fetch(struct session *session, const struct link_message *message)
@@ -248,6 +266,25 @@ static void take_fetch(struct session *session, const struct link_message *messa
     push_flush_later(session->push);
 }
 
+static void certificate_send(struct session *session, const char *pem, const char *error)
+{
+    const struct link_message answer = {.type = LINK_CERTIFICATE,
+                                        .certificate = {.certificate = pem, .error = error}};
+
+    session_send(session, &answer);
+}
+
+/* Only a certificate that is stored is any good: the next connection is held against it. */
+static void renewed(struct push *push, const char *id, const json_t *attributes, int result)
+{
+    struct session *session = session_find(push, id);
+    const char *pem = json_string_value(json_object_get(attributes, "certificate"));
+
+    if (session)
+        certificate_send(session, result == 0 ? pem : NULL,
+                         result == 0 ? NULL : "the certificate could not be stored: ask again");
+}
+
 static void take_renew(struct session *session, const struct link_message *message)
 {
     const struct object *object =
@@ -255,20 +292,17 @@ static void take_renew(struct session *session, const struct link_message *messa
     _cleanup_buf_ struct buf problem = BUF_INIT(1024);
     _cleanup_free_
     char *old = object ? object_text(object, "certificate") : NULL, *pem = NULL;
-    struct link_message answer = {.type = LINK_CERTIFICATE};
     int r = object ? enforcer_certificate(session->push->console, object->id, object->space->name,
                                           message->renew.csr, &problem, &pem)
                    : -ENOENT;
 
-    if (r == 0) {
-        answer.certificate.certificate = pem;
+    if (r < 0)
+        certificate_send(session, NULL, problem.len > 0 ? problem.data : "the request is no good");
+    else
         push_patch(session->push, object,
                    json_pack("{s:s, s:o}", "certificate", pem, "previousCertificate",
-                             json_string(old ? old : "")));
-    } else {
-        answer.certificate.error = problem.len > 0 ? problem.data : "the request is no good";
-    }
-    session_send(session, &answer);
+                             json_string(old ? old : "")),
+                   renewed);
 }
 
 static void dispatch(struct session *session, const struct link_message *message)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "console/api_internal.h"
 #include "console/push_internal.h"
@@ -117,7 +121,11 @@ static int unit_create(struct session *session, const struct object *enforcer,
         return r;
     namespace = units_namespace(session->push, enforcer->space->name, &tags);
     r = api_stamp_metadata(session->push->console, namespace, kind, sparse);
-    return r < 0 ? r : change_set_create(set, kind, namespace, sparse, id);
+    if (r == 0)
+        r = change_set_create(set, kind, namespace, sparse, id);
+    if (r == 0)
+        r = unit_file(session->push, session->enforcer_id, unit->local_id, id, true);
+    return r;
 }
 
 static int unit_change(struct session *session, const struct object *object, const json_t *stored,
@@ -151,6 +159,10 @@ static int unit_take(struct session *session, const struct object *enforcer,
         return -ENOMEM;
     if (object)
         return unit_change(session, object, stored, given, unit, set);
+    if (id) /* named twice, or reported again before it is stored */
+        return change_set_find(set, id) ? 0 : -EBUSY;
+    if (HASH_COUNT(units_of(session->push, session->enforcer_id)) >= PUSH_UNITS_MAX)
+        return -BULKHEAD_ETOOMANY;
     return unit_create(session, enforcer, schema_kind_find("processingunit"), given, unit, set);
 }
 
@@ -159,26 +171,32 @@ static int unit_drop(struct session *session, const char *local_id, struct chang
     const char *id = unit_find(session->push, session->enforcer_id, local_id);
     const struct object *object = id ? objects_find(session->push->console->objects, id) : NULL;
 
-    return object ? change_set_delete(set, object) : 0;
+    if (id && !object)
+        return -EBUSY;
+    return object && !change_set_find(set, id) ? change_set_delete(set, object) : 0;
 }
 
-static bool named(const struct link_message *message, const char *local_id)
+static int compare_texts(const void *a, const void *b)
 {
-    for (size_t i = 0; i < message->units.n; i++)
-        if (strcmp(message->units.units[i].local_id, local_id) == 0)
-            return true;
-    return false;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int drop_unnamed(struct session *session, const struct link_message *message,
                         struct change_set *set)
 {
     struct unit_index *units = units_of(session->push, session->enforcer_id), *unit, *next;
-    int r = 0;
+    size_t n = message->units.n;
+    _cleanup_free_
+    const char **named = calloc(n + 1, sizeof(*named));
+    int r = named ? 0 : -ENOMEM;
 
+    for (size_t i = 0; i < n && r == 0; i++)
+        named[i] = message->units.units[i].local_id;
+    if (r == 0)
+        qsort(named, n, sizeof(*named), compare_texts);
     HASH_ITER(hh, units, unit, next)
     {
-        if (r == 0 && !named(message, unit->local_id))
+        if (r == 0 && !bsearch(&unit->local_id, named, n, sizeof(*named), compare_texts))
             r = unit_drop(session, unit->local_id, set);
     }
     return r;
@@ -189,6 +207,8 @@ static void units_done(void *context, int result, size_t failed_op, uint64_t rev
     struct units_answer *answer = context;
     struct session *session = session_find(answer->push, answer->enforcer_id);
 
+    if (result < 0)
+        units_forget_pending(answer->push, answer->enforcer_id);
     /* The Enforcer says all its units again when it comes back. */
     if (result < 0 && session)
         session_bye(session, LINK_BYE_GOING_AWAY, "units could not be stored: come back");
@@ -201,23 +221,34 @@ void units_take(struct session *session, const struct link_message *message)
         objects_find(session->push->console->objects, session->enforcer_id);
     _cleanup_change_set_ struct change_set *set = NULL;
     struct units_answer *answer;
+    size_t n_left_out = 0;
     int r = enforcer ? change_set_new(&set) : -ENOENT;
 
-    for (size_t i = 0; i < message->units.n && r == 0; i++)
+    for (size_t i = 0; i < message->units.n && r == 0; i++) {
         r = unit_take(session, enforcer, &message->units.units[i], set);
+        if (r == -BULKHEAD_ETOOMANY) {
+            n_left_out++;
+            r = 0;
+        }
+    }
     for (size_t i = 0; i < message->units.n_removed && r == 0; i++)
         r = unit_drop(session, message->units.removed[i], set);
     if (r == 0 && message->units.all)
         r = drop_unnamed(session, message, set);
-    if (r < 0) {
-        session_bye(session, LINK_BYE_OVERLOAD, "units could not be taken");
+    if (n_left_out > 0)
+        log_event(LOG_LEVEL_WARN, "enforcer.units_left_out",
+                  LOG_F("enforcer", "%s", session->enforcer_id), LOG_F("units", "%zu", n_left_out),
+                  LOG_F("limit", "%d", PUSH_UNITS_MAX));
+    if (r == 0 && change_set_count(set) == 0)
+        return;
+    answer = r == 0 ? calloc(1, sizeof(*answer)) : NULL;
+    if (!answer) {
+        units_forget_pending(session->push, session->enforcer_id);
+        session_bye(session, r == -EBUSY ? LINK_BYE_GOING_AWAY : LINK_BYE_OVERLOAD,
+                    r == -EBUSY ? "units of before are being stored: come back"
+                                : "units could not be taken");
         return;
     }
-    if (change_set_count(set) == 0)
-        return;
-    answer = calloc(1, sizeof(*answer));
-    if (!answer)
-        return;
     answer->push = session->push;
     memcpy(answer->enforcer_id, session->enforcer_id, sizeof(answer->enforcer_id));
     commit_submit(session->push->console->commit, &set, units_done, answer);

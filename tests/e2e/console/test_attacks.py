@@ -85,7 +85,8 @@ class Link:
 @contextlib.asynccontextmanager
 async def link(client):
     uri = f"wss://127.0.0.1:{client.console.port}/link"
-    async with connect(uri, ssl=client.context, subprotocols=["bulkhead-link-1"]) as socket:
+    async with connect(uri, ssl=client.context, subprotocols=["bulkhead-link-1"], max_queue=None,
+                       close_timeout=1) as socket:
         yield Link(socket)
 
 
@@ -197,3 +198,110 @@ def test_a_namespace_does_not_contradict_those_above(admin):
     data = {"namespaces": [{"name": "three", "organizationalMetadata": ["@org:group=g"]},
                            {"name": "three/four", "organizationalMetadata": ["@org:group=h"]}]}
     assert admin.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a").status == 422
+
+
+# ---- Enforcers that lie, hurry, or talk nonsense ---------------------------------------------
+
+
+def test_what_a_host_says_of_itself_is_checked(console, admin):
+    host, own = enforcer(console, admin)
+
+    async def refused(**more):
+        async with link(own) as end:
+            await end.hello(**more)
+            return (await end.hear(BYE))["reason"]
+
+    assert "addresses[0]" in asyncio.run(refused(addresses=["<script>"]))
+    assert "currentVersion" in asyncio.run(refused(version="v" * 65))
+    assert "machineID" in asyncio.run(refused(machineId="m" * 257))
+    assert admin.get(f"/enforcers/{host['ID']}").body["addresses"] == []
+
+
+def test_changes_in_a_row_are_all_kept(console, admin):
+    """Keys, a new certificate and keys again, before any of them is stored."""
+    host, own = enforcer(console, admin)
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            key = new_key()
+            await end.say(KEYS, keys=[[2, bytes([2]) * 32]])
+            await end.say(RENEW, csr=request_pem(key))
+            await end.say(KEYS, keys=[[3, bytes([3]) * 32]])
+            pem = (await end.hear(CERTIFICATE))["certificate"]
+            stored = admin.get(f"/enforcers/{host['ID']}").body
+            assert stored["certificate"] == pem
+            assert await until(lambda: [k["epoch"] for k in admin.get(f"/enforcers/{host['ID']}").body["publicKeys"]] == [3])
+            return Client(console, certificate=(pem, key_pem(key)))
+
+    assert asyncio.run(run()).get(f"/enforcers/{host['ID']}").status == 200
+
+
+def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
+    assert admin.post("/namespaces", {"name": "units"}, namespace="/a").status == 200
+    _, own = enforcer(console, admin, "/a/units")
+
+    def units():
+        return sorted(u["name"] for u in admin.get("/processingunits", namespace="/a/units").body)
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            await end.say(UNITS, all=False, units=[unit("one"), unit("one"), unit("two")], removed=[])
+            for _ in range(5):
+                await end.say(UNITS, all=False, units=[unit("three")], removed=[])
+            with contextlib.suppress(ConnectionClosed):  # told to come back: that is fine
+                await end.hear(BYE, 1)
+            await asyncio.sleep(0.5)
+        async with link(own) as end:
+            await end.greet()
+            await end.say(UNITS, all=True, units=[unit("one"), unit("three")], removed=["one", "one"])
+            assert await until(lambda: units() in (["one", "three"], ["three"]))
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        asyncio.run(run())
+    assert units() in (["one", "three"], ["three"])
+
+
+def test_an_enforcer_has_a_maximum_of_units(console, admin):
+    assert admin.post("/namespaces", {"name": "many"}, namespace="/a").status == 200
+    _, own = enforcer(console, admin, "/a/many")
+
+    def count():
+        return int(admin.get("/processingunits?pagesize=1&page=1", namespace="/a/many").headers["X-Count-Total"])
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            for block in range(3):
+                await end.say(UNITS, all=False, removed=[], units=[unit(f"u{block}-{i}") for i in range(4000)])
+            assert await until(lambda: count() == 8192, 60), count()
+            await asyncio.sleep(1)
+            assert count() == 8192
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("message", [
+    b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x92\x01\x80", b"\x92\x00\x80", b"\x92\xcd\xff\xff\x80", b"\x91\x01",
+    b"\x81" * 5000, msgpack.packb([UNITS, {"all": True, "units": [[1, 2, 3, 4, 5, 6]], "removed": []}]),
+    msgpack.packb([KEYS, {"keys": [[1, b"short"]]}]), msgpack.packb([WELCOME, {}]), msgpack.packb([FETCH, {"hosts": [-1], "identities": []}]),
+    msgpack.packb([ACK, {"revision": 2 ** 64 - 1, "error": 5}]), msgpack.packb([RENEW, {"csr": "x" * 20000}]),
+    msgpack.packb([UNITS, {"all": False, "units": [], "removed": ["\0"]}]),
+])
+def test_nonsense_ends_the_session_and_nothing_else(console, admin, message):
+    _, own = enforcer(console, admin)
+
+    async def run(greeted):
+        async with link(own) as end:
+            if greeted:
+                await end.greet()
+            await end.socket.send(message)
+            await end.socket.send(message)
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await asyncio.wait_for(end.socket.recv(), 5)
+
+    for greeted in (True, False):
+        asyncio.run(run(greeted))
+    assert admin.get("/namespaces", namespace="/").status == 200
