@@ -28,6 +28,7 @@ struct console {
     struct render *render;
     struct push *push;
     struct events *events;
+    struct orphans *orphans;
     struct http_server *http;
     uv_signal_t signals[3];
     uv_timer_t timer;

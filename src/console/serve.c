@@ -21,6 +21,7 @@
 #include "console/api.h"
 #include "console/console.h"
 #include "console/events.h"
+#include "console/orphans.h"
 #include "console/push.h"
 #include "console/render.h"
 #include "console/trust.h"
@@ -219,6 +220,8 @@ static int make_parts(struct console *console)
         r = auth_start(console->auth);
     if (r == 0)
         r = push_start(console->push);
+    if (r == 0)
+        r = orphans_new(console, &console->orphans);
     return r < 0 ? fail(error_text(r)) : 0;
 }
 
@@ -415,6 +418,7 @@ static void stop(struct console *console)
     if (console->http)
         http_server_stop(console->http);
     commit_free(&console->commit);
+    orphans_free(&console->orphans);
     events_free(&console->events);
     http_server_free(&console->http);
     push_free(&console->push); /* its sessions ended with their connections */

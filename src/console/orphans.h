@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Nothing outlives its namespace. A write is checked against memory and committed later, so an
+ * object may be made while its namespace is being deleted: it is deleted as soon as both are known.
+ * Otherwise whoever has the name next would find a stranger's policies in force there.
+ */
+
+struct console;
+struct orphans;
+/* Once, after everything was loaded. */
+int orphans_new(struct console *console, struct orphans **ret);
+/* After commit_free(), which ends what is under way. */
+void orphans_free(struct orphans **orphans);
