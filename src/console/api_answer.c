@@ -151,14 +151,15 @@ json_t *api_show(struct api_call *call, const struct object *object)
 /* The same key of somebody else, or for something else, is another key. */
 static char *scoped_key(const struct api_call *call)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(HTTP_HEADER_BYTES_MAX * 2);
+    _cleanup_buf_ struct buf text = BUF_INIT(HTTP_HEADER_BYTES_MAX * 2 + AUTH_TOKEN_BYTES_MAX);
     uint8_t digest[SHA256_BYTES];
     char *key = malloc(SHA256_BYTES * 2 + 1);
 
-    buf_printf(&text, "%s\n%d %s\n%s\n%s",
-               call->caller && call->caller->subject ? call->caller->subject : "",
-               (int)call->request->method, call->request->path, call->namespace,
-               call->request->idempotency_key);
+    /* All claims: an account may be named like the subject of something else. */
+    for (size_t i = 0; call->caller && i < call->caller->claims.n; i++)
+        buf_printf(&text, "%s\n", call->caller->claims.tags[i]);
+    buf_printf(&text, "\n%d %s\n%s\n%s", (int)call->request->method, call->request->path,
+               call->namespace, call->request->idempotency_key);
     if (!key || text.error || hash_sha256(text.data, text.len, digest) < 0) {
         free(key);
         return NULL;
