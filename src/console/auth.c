@@ -315,6 +315,18 @@ static int by_certificate(struct auth *auth, const struct http_request *request,
     return r;
 }
 
+/* A browser sends the cookie along whoever wrote the page. SameSite keeps it from other sites, but
+ * not from other hosts of the same site. */
+static bool is_own_page(const struct auth *auth, const struct http_request *request)
+{
+    const char *origin = request->origin, *url = auth->console->public_url;
+    const char *host = origin ? strstr(origin, "://") : NULL;
+
+    if (!origin || !*origin || (url && strcasecmp(origin, url) == 0))
+        return true;
+    return host && request->host && strcasecmp(host + 3, request->host) == 0;
+}
+
 int auth_authenticate(struct auth *auth, const struct http_request *request,
                       struct api_error *error, struct caller **ret)
 {
@@ -337,6 +349,10 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
         cookie = cookie_value(request->cookie, &twice);
     if (twice)
         return refuse(error, "the cookie " AUTH_COOKIE " is there more than once");
+    if (cookie && !is_own_page(auth, request)) {
+        api_error_set(error, 403, "Forbidden", "a page of another origin cannot use the cookie");
+        return -EACCES;
+    }
     if (cookie)
         return auth_authenticate_token(auth, cookie, request->client, error, ret);
     if (request->certificate.present && request->certificate.pem)
