@@ -54,6 +54,10 @@ void api_error_result(struct api_error *error, int result, const char *what)
     case -EINVAL:
         api_error_set(error, 422, "Validation error", "%s cannot be stored as it is", what);
         return;
+    case -ETIME:
+        api_error_set(error, 422, "Too slow",
+                      "the filter takes too long: ask for less at once, or without matches");
+        return;
     case -BULKHEAD_ETOOMANY:
         api_error_set(error, 422, "Too many", "%s: more than can be done at once", what);
         return;

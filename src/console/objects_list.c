@@ -14,10 +14,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "console/loop.h"
 #include "console/objects_internal.h"
 
 #define REQUIRED_MAX 16
 #define ANY_MAX 256
+#define FILTER_NS_MAX 2000000000ull /* of one list, for the filter */
+#define TIME_EVERY 16               /* objects, then the clock is asked */
 
 struct plan {
     char *required[REQUIRED_MAX], *any[ANY_MAX]; /* tags */
@@ -42,6 +45,7 @@ struct search {
     size_t n, size;
     bool sorted; /* found in order of ID */
     int error;
+    uint64_t until_ns, asked; /* when the filter has had its time; of how many it was asked */
 };
 
 /* ---- What a filter asks for --------------------------------------------------------------- */
@@ -168,6 +172,19 @@ static bool has_tag(const struct object_entry *entry, const struct tag_record *r
     return false;
 }
 
+/* Regular expressions take as long as they like, and everybody waits for the loop. */
+static bool has_time(struct search *search)
+{
+    if (++search->asked % TIME_EVERY != 0)
+        return true;
+    if (search->until_ns == 0)
+        search->until_ns = uv_hrtime() + FILTER_NS_MAX;
+    if (uv_hrtime() < search->until_ns)
+        return true;
+    search->error = -ETIME;
+    return false;
+}
+
 static void offer(struct search *search, struct object_entry *entry,
                   const struct tag_record *const *required, size_t n_required)
 {
@@ -180,7 +197,8 @@ static void offer(struct search *search, struct object_entry *entry,
             return;
     if (!in_reach(search, entry))
         return;
-    if (search->plan.residual && !filter_matches(query->filter, get, &entry->public))
+    if (search->plan.residual &&
+        (!has_time(search) || !filter_matches(query->filter, get, &entry->public)))
         return;
     if (search->n == search->size) {
         size_t size = search->size ? search->size * 2 : 64;

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+import threading
 import time
+from urllib.parse import quote
 
 import msgpack
 import pytest
@@ -305,3 +307,81 @@ def test_nonsense_ends_the_session_and_nothing_else(console, admin, message):
     for greeted in (True, False):
         asyncio.run(run(greeted))
     assert admin.get("/namespaces", namespace="/").status == 200
+
+
+# ---- Seams -----------------------------------------------------------------------------------
+
+
+def test_nothing_outlives_its_namespace(console, admin):
+    """Policies are made while their namespace is deleted, again and again."""
+    stop = threading.Event()
+
+    def make(number):
+        client, n = Client(console, token=admin.token), 0
+        while not stop.is_set():
+            n += 1
+            client.post("/apiauthorizationpolicies", {
+                "name": f"p{number}-{n}", "subject": [["@auth:realm=vince", "@auth:account=nobody"]],
+                "authorizedIdentities": ["enforcer,get"], "authorizedNamespace": "/b/race"}, namespace="/b/race")
+
+    makers = [threading.Thread(target=make, args=(number,)) for number in range(4)]
+    for maker in makers:
+        maker.start()
+    try:
+        for _ in range(20):
+            made = admin.post("/namespaces", {"name": "race"}, namespace="/b")
+            time.sleep(0.02)
+            for _ in range(50):  # what is made meanwhile is a conflict
+                if admin.ask("DELETE", f"/namespaces/{made.body['ID']}?recursive=true").status == 200:
+                    break
+            else:
+                pytest.fail("the namespace cannot be deleted")
+    finally:
+        stop.set()
+        for maker in makers:
+            maker.join()
+    time.sleep(0.5)
+    left = admin.get("/apiauthorizationpolicies?recursive", namespace="/b").body
+    assert [p["name"] for p in left if p["namespace"] == "/b/race"] == []
+
+
+def test_an_answer_is_repeated_to_the_same_caller_only(console, admin):
+    """An account with the name of a credential is not the credential."""
+    credential = caller(console, admin, "/a", "externalnetwork,any")
+    subject = credential.get("/authn").body["claims"]["sub"]
+    password = "correct horse battery staple 9"
+    account = admin.post("/accounts", {"name": subject, "email": "a@b.example", "password": password}, namespace="/")
+    assert account.status == 200
+    policy = {"name": fresh("poster"), "subject": [["@auth:realm=vince", "@auth:account=" + subject]],
+              "authorizedIdentities": ["externalnetwork,post"], "authorizedNamespace": "/a"}
+    assert admin.post("/apiauthorizationpolicies", policy, namespace="/a").status == 200
+    other = Client(console)
+    other.token = other.post("/issue", {"realm": "Vince", "metadata": {
+        "vinceAccount": subject, "vincePassword": password}}).body["token"]
+    key, answers = {"Idempotency-Key": fresh("key")}, []
+    for client in (credential, other, credential):
+        answers.append(client.post("/externalnetworks", {"name": fresh("net"), "entries": ["192.0.2.0/24"]},
+                                   namespace="/a", headers=key))
+    assert [answer.status for answer in answers] == [200] * 3
+    assert answers[0].body["ID"] == answers[2].body["ID"] != answers[1].body["ID"]
+
+
+def test_pages_of_other_origins_do_not_use_the_cookie(console, admin):
+    cookie = admin.post("/issue?asCookie", {"realm": "Certificate"}).headers["Set-Cookie"].split(";")[0]
+    body = {"name": fresh("net"), "entries": ["192.0.2.0/24"]}
+    for origin, status in (("https://evil.example", 403), ("null", 403), (f"https://127.0.0.1:{console.port + 1}", 403),
+                           (f"https://127.0.0.1:{console.port}", 200)):
+        answer = Client(console).post("/externalnetworks", body, namespace="/a",
+                                      headers={"Cookie": cookie, "Origin": origin})
+        assert answer.status == status, (origin, answer)
+
+
+def test_a_filter_does_not_hold_everybody_up(console, admin):
+    networks = [{"name": f"slow{i}", "entries": ["192.0.2.0/24"], "description": "a" * 1024} for i in range(1500)]
+    data = {"namespaces": [{"name": "slow"}], "externalnetworks": [{**n, "namespace": "slow"} for n in networks]}
+    assert admin.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/b").status == 200
+    patterns = ",".join(f'"(.*a){{12}}{i}"' for i in range(8))
+    begin = time.monotonic()
+    answer = admin.get("/externalnetworks?q=" + quote(f"description matches [{patterns}]"), namespace="/b/slow")
+    assert answer.status == 422 and "too long" in answer.reason
+    assert time.monotonic() - begin < 10
