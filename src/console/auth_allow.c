@@ -216,12 +216,22 @@ static void effective(const struct auth *auth, const struct caller *caller, cons
         auth_mask_and(ret, caller->restricted_mask);
 }
 
+/* What is good from some networks only, or so many times, is not given on without that. */
+static void grantable(const struct auth *auth, const struct caller *caller, const char *namespace,
+                      struct auth_mask *ret)
+{
+    effective(auth, caller, namespace, ret);
+    if (caller->has_restricted_networks ||
+        json_integer_value(json_object_get(caller->token, "quota")) > 0)
+        *ret = (struct auth_mask){0};
+}
+
 bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
                     const char *namespace, const char **ret_missing)
 {
     struct auth_mask own;
 
-    effective(auth, caller, namespace, &own);
+    grantable(auth, caller, namespace, &own);
     for (size_t i = 0; i < json_array_size(permissions); i++) {
         const char *text = json_string_value(json_array_get(permissions, i));
         struct auth_mask wanted = {0};
@@ -260,7 +270,7 @@ static void cover(void *context, const struct auth_policy *policy)
     struct covering *covering = context;
     struct auth_mask own;
 
-    effective(covering->auth, covering->caller, policy->authorized, &own);
+    grantable(covering->auth, covering->caller, policy->authorized, &own);
     covering->all &= auth_mask_within(&policy->mask, &own);
 }
 
