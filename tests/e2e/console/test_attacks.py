@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgpack
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.legacy.client import connect
 
 from auth_client import Client, Console, key_pem, new_key, request_pem
@@ -163,6 +164,18 @@ def test_an_import_gives_no_rights_with_a_namespace(console, admin):
     assert maker.get("/namespaces?q=" + f'name=="/a/{name}"'.replace('"', "%22"), namespace="/a").body == []
 
 
+def test_limits_of_a_token_are_not_left_behind(console, admin):
+    """A credential that it makes would be good anywhere, for ever."""
+    for limit in ({"restrictedNetworks": ["127.0.0.0/8"]}, {"quota": 5}):
+        limited = Client(console, token=admin.issue(**limit).body["token"])
+        body = {"name": fresh("way-out"), "roles": ["enforcer,get"], "CSR": request_pem(new_key())}
+        assert limited.post("/appcredentials", body, namespace="/a").status == 403
+        policy = {"name": fresh("way-out"), "subject": [["@auth:realm=vince", "@auth:account=x"]],
+                  "authorizedIdentities": ["enforcer,get"], "authorizedNamespace": "/a"}
+        assert limited.post("/apiauthorizationpolicies", policy, namespace="/a").status == 403
+        assert limited.get("/enforcers", namespace="/a").status == 200
+
+
 # ---- Who one claims to be --------------------------------------------------------------------
 
 
@@ -287,10 +300,11 @@ def test_an_enforcer_has_a_maximum_of_units(console, admin):
 @pytest.mark.parametrize("message", [
     b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x92\x01\x80", b"\x92\x00\x80", b"\x92\xcd\xff\xff\x80", b"\x91\x01",
     b"\x81" * 5000, msgpack.packb([UNITS, {"all": True, "units": [[1, 2, 3, 4, 5, 6]], "removed": []}]),
-    msgpack.packb([KEYS, {"keys": [[1, b"short"]]}]), msgpack.packb([WELCOME, {}]), msgpack.packb([FETCH, {"hosts": [-1], "identities": []}]),
+    msgpack.packb([KEYS, {"keys": [[1, b"short"]]}]), msgpack.packb([WELCOME, {}]),
+    msgpack.packb([FETCH, {"hosts": [-1], "identities": []}]),
     msgpack.packb([ACK, {"revision": 2 ** 64 - 1, "error": 5}]), msgpack.packb([RENEW, {"csr": "x" * 20000}]),
     msgpack.packb([UNITS, {"all": False, "units": [], "removed": ["\0"]}]),
-])
+], ids=lambda message: f"{len(message)} bytes")
 def test_nonsense_ends_the_session_and_nothing_else(console, admin, message):
     _, own = enforcer(console, admin)
 
