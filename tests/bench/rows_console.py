@@ -162,6 +162,7 @@ def reconnect(place, database, count, everybody, progress):
     place.console.kill()
     place.console.start()
     state = place.load.do("settle", count=count, idle_ms=1000, timeout_ms=300000)
+    cpu = cpu_seconds(place.console.process.pid)
     everybody.once(count)
     place.load.do("set", again=False)
     place.load.do("drop")
@@ -169,8 +170,9 @@ def reconnect(place, database, count, everybody, progress):
     lost = count - again["stepAtHello"]
     progress(f"all back after {state['seconds']:.1f} s, {state['stepAtHello']} in step at once")
     row = at_most(title(database, f"all {count:,} back after kill -9 of the Console"), 45, state["seconds"], "s",
-                  note=f"from the kill; {state['stepAtHello']} had nothing to fetch; after one more break "
-                       f"{again['stepAtHello']} of {count} were in step by digest", data={"first": state, "second": again})
+                  note=f"from the kill; {cpu:.0f} s of the Console's processor time; {state['stepAtHello']} had nothing to "
+                       f"fetch; after one more break {again['stepAtHello']} of {count} were in step by digest",
+                  data={"first": state, "second": again})
     row.ok = bool(row.ok and state["ok"] and lost == 0)
     return row
 
