@@ -116,7 +116,7 @@ int registration_load(const char *state, struct buf *problem, struct registratio
     char *path = path_in(state);
     _cleanup_wipe_ char *text = NULL;
     _cleanup_json_ json_t *json = NULL;
-    size_t len;
+    size_t len = 0;
     int r;
 
     if (!registration || !path)
