@@ -117,7 +117,7 @@ def test_many_writes_at_both(pair, clients):
 
     def state(client):
         return client.get("/networkrulesetpolicies", namespace=space).body
-    assert len(state(clients[0])) == 6 * 40
+    until(lambda: len(state(clients[0])) == 6 * 40)  # news of the other one come a moment later
     until(lambda: state(clients[0]) == state(clients[1]))
 
 
