@@ -25,6 +25,7 @@ MAY_USE = {
     "workload": ["base", "model"],
     "datapath": ["base", "policy", "wire", "bpf"],
     "schema": ["base", "model"],
+    "store": ["base"],
     "link": ["base"],
     "enforcer": ["base", "model", "policy", "wire", "workload", "datapath", "link"],
     "console": ["base", "model", "policy", "schema", "store", "link"],
