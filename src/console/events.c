@@ -123,6 +123,9 @@ static void deliver_one(struct client *client, struct occasion *occasion)
     const struct filter *filter = NULL;
     struct http_payload *payload;
 
+    /* What is no object is for those who ask for it. */
+    if (!occasion->kind->stored && client->config.n == 0)
+        return;
     if (!in_scope(client, occasion->namespace) ||
         !events_config_wants(&client->config, occasion->kind, occasion->type, &filter) ||
         !may(client, occasion))
