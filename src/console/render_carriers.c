@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "console/render_internal.h"
 
 /*
@@ -60,13 +62,15 @@ static bool is_own(const char *tag)
 int carriers_add(struct render *render, struct unit *unit)
 {
     for (size_t i = 0; i < unit->tags.n; i++) {
-        struct carrier *carrier;
-        int r = is_own(unit->tags.tags[i]) ? 0 : carrier_get(render, unit->tags.tags[i], &carrier);
+        struct carrier *carrier = NULL;
+        int r;
 
-        if (r < 0)
-            return r;
         if (is_own(unit->tags.tags[i]))
             continue;
+        r = carrier_get(render, unit->tags.tags[i], &carrier);
+        if (r < 0)
+            return r;
+        assert(carrier);
         carrier->n++;
         if (carrier->many)
             continue;
