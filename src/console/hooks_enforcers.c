@@ -216,7 +216,7 @@ static void refresh_handle(struct api_call *call)
     const struct object *enforcer = api_parent(call);
     struct api_error error = {0};
     _cleanup_(json_decrefp) json_t *body = enforcer ? object_parse(enforcer) : NULL;
-    const char *level = json_string_value(json_object_get(body, "logLevel"));
+    const char *level = json_string_value(json_object_get(call->body, "logLevel"));
     json_t *answer;
 
     if (!enforcer) {
@@ -224,6 +224,8 @@ static void refresh_handle(struct api_call *call)
         api_fail(call, &error, NULL);
         return;
     }
+    if (!level || !*level)
+        level = json_string_value(json_object_get(body, "logLevel"));
     if (push_refresh(call->console->push, enforcer->id, level, enforcer_log_seconds(body), true) <
         0)
         api_warn(call, "the Enforcer has no connection to this Console now; it gets everything "
