@@ -32,9 +32,9 @@ static int compare(const void *a, const void *b)
 
 static char *make_token(struct trust *trust)
 {
+    json_int_t ends_s = console_now_ms() / 1000 + 3600;
     json_t *claims = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}}", "use", "api", "sub",
-                               "app:credential:1:bench", "exp",
-                               (json_int_t)(console_now_ms() / 1000 + 3600), "realm", "certificate",
+                               "app:credential:1:bench", "exp", ends_s, "realm", "certificate",
                                "data", "realm", "certificate", "subject", "app:credential:1:bench");
     char *token = NULL;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,6 +66,7 @@ static void observe(void *context, uint64_t revision, const struct object_change
 
         assert_true((changes[i].type == STORE_CREATE) == !changes[i].before);
         assert_true((changes[i].type == STORE_DELETE) == !changes[i].after);
+        assert(object);
         /* Tags of what was are still there to be looked at. */
         assert_true(tag_set_has(&object->tags, "all=yes") ||
                     strcmp(object->kind->name, "namespace") == 0);

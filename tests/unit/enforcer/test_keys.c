@@ -28,8 +28,8 @@ static void test_wrong_content(void **state)
         "x",
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==\n", /* 31 bytes */
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n", /* 33 bytes */
-        GOOD "x",
-        GOOD "\n\n",
+        (GOOD "x"),
+        (GOOD "\n\n"),
         (" " GOOD),
         "-----BEGIN PRIVATE KEY-----\n",
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd*h8=\n",
