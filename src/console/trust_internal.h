@@ -35,6 +35,7 @@ TRUST_CLEANUP(trust_bio_free, BIO, BIO_free_all)
 
 struct signer {
     char kid[TRUST_KID_LEN + 1];
+    EVP_PKEY *key; /* parsed once: that costs more than a signature */
     char *public_pem;
     char *private_pem;  /* NULL: another Console's, or our own that signs no more */
     int64_t created_ms; /* own ones */

@@ -19,6 +19,7 @@ static void signer_free(struct signer **signer)
 {
     if (!*signer)
         return;
+    EVP_PKEY_free((*signer)->key);
     free((*signer)->public_pem);
     trust_secret_free(&(*signer)->private_pem);
     free(*signer);
@@ -45,6 +46,8 @@ static int signer_new(EVP_PKEY *key, struct signer **ret)
     if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1 ||
         strcmp(group, "prime256v1") != 0)
         return -EINVAL;
+    EVP_PKEY_up_ref(key);
+    signer->key = key;
     r = trust_key_id(key, signer->kid);
     if (r == 0)
         r = trust_key_public_pem(key, &signer->public_pem);

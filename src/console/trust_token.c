@@ -4,20 +4,22 @@
 #include <errno.h>
 #include <string.h>
 
-#include <jwt.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
 /*
- * Tokens: RFC 7515, 7519, the advice of RFC 8725. libjwt 1.10 checks with whatever algorithm the
- * token itself names, so a token decides how it is checked: "none" passes when no key is given, and
- * HS256 takes the text of a public key as its secret. Therefore the header is read and judged here,
- * before libjwt sees the token; it gets only ES256 with a key of ours, and is asked for nothing but
- * the signature. The claims are read from the very bytes that were signed.
+ * Tokens: RFC 7515, 7519, the advice of RFC 8725. A token must never decide how it is checked
+ * (libjwt 1.10, which others use, lets it: "none" passes when no key is given, and HS256 takes the
+ * text of a public key as its secret). Here the header is judged first, the algorithm is ES256 or
+ * nothing, and the claims are read from the very bytes that were signed. The tests hold this
+ * against libjwt.
  */
 
 #define HEADER_BYTES_MAX 1024
 #define JTI_BYTES 16
+#define SIGNATURE_BYTES 64 /* r and s, 32 bytes each, RFC 7518 3.4 */
+#define DER_BYTES_MAX 80   /* of the same as a SEQUENCE of two INTEGERs */
 
 struct parts {
     char *text; /* owned; the dots are NUL */
@@ -29,20 +31,16 @@ static void parts_clear(struct parts *parts)
     free(parts->text);
 }
 
-static void jwt_pointer_free(jwt_t **jwt)
-{
-    if (*jwt)
-        jwt_free(*jwt);
-    *jwt = NULL;
-}
-
 static void json_pointer_free(json_t **json)
 {
     json_decref(*json);
     *json = NULL;
 }
 
-#define _cleanup_jwt_ _cleanup_(jwt_pointer_free)
+TRUST_CLEANUP(md_ctx_pointer_free, EVP_MD_CTX, EVP_MD_CTX_free)
+TRUST_CLEANUP(ecdsa_pointer_free, ECDSA_SIG, ECDSA_SIG_free)
+#define _cleanup_md_ctx_ _cleanup_(md_ctx_pointer_free)
+#define _cleanup_ecdsa_ _cleanup_(ecdsa_pointer_free)
 #define _cleanup_json_ _cleanup_(json_pointer_free)
 
 static int refuse(struct buf *problem, const char *why)
@@ -86,15 +84,15 @@ static bool split(const char *token, struct parts *ret)
     return true;
 }
 
-/* RFC 4648 5 without padding; `text` was checked by is_base64url(). New reference or NULL. */
-static json_t *json_from_base64url(const char *text)
+/* RFC 4648 5 without padding; `text` was checked by is_base64url(). Owned by the caller, NULL:
+ * wrong, or ENOMEM. */
+static unsigned char *base64url_decode(const char *text, size_t *ret_len)
 {
-    size_t len = strlen(text), padded = (len + 3) / 4 * 4;
+    size_t len = strlen(text), padded = (len + 3) / 4 * 4, spare = padded - len;
     _cleanup_free_
     char *standard = malloc(padded + 1);
     _cleanup_free_
     unsigned char *bytes = malloc(padded / 4 * 3 + 1);
-    json_t *json;
     int n;
 
     if (!standard || !bytes)
@@ -104,10 +102,21 @@ static json_t *json_from_base64url(const char *text)
     for (size_t i = 0; i < len; i++)
         standard[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
     n = EVP_DecodeBlock(bytes, (const unsigned char *)standard, (int)padded);
-    if (n < 0 || (size_t)n < padded - len)
+    if (n < 0 || (size_t)n < spare)
         return NULL;
-    json =
-        json_loadb((const char *)bytes, (size_t)n - (padded - len), JSON_REJECT_DUPLICATES, NULL);
+    *ret_len = (size_t)n - spare;
+    return TAKE_PTR(bytes);
+}
+
+/* New reference, or NULL. */
+static json_t *json_from_base64url(const char *text)
+{
+    size_t len;
+    _cleanup_free_
+    unsigned char *bytes = base64url_decode(text, &len);
+    json_t *json =
+        bytes ? json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
     if (json && !json_is_object(json)) {
         json_decref(json);
         return NULL;
@@ -146,13 +155,39 @@ static const struct signer *judge_header(const struct trust *trust, const json_t
     return signer;
 }
 
-static bool signature_good(const char *token, const struct signer *signer)
+/* r ‖ s as OpenSSL wants it; 0: no signature. */
+static int der_signature(const char *text, unsigned char der[DER_BYTES_MAX])
 {
-    _cleanup_jwt_ jwt_t *jwt = NULL;
+    _cleanup_ecdsa_ ECDSA_SIG *ecdsa = ECDSA_SIG_new();
+    size_t len = 0;
+    _cleanup_free_
+    unsigned char *bytes = base64url_decode(text, &len);
+    BIGNUM *r, *s;
+    unsigned char *at = der;
 
-    return jwt_decode(&jwt, token, (const unsigned char *)signer->public_pem,
-                      (int)strlen(signer->public_pem)) == 0 &&
-           jwt && jwt_get_alg(jwt) == JWT_ALG_ES256;
+    if (!ecdsa || !bytes || len != SIGNATURE_BYTES)
+        return 0;
+    r = BN_bin2bn(bytes, SIGNATURE_BYTES / 2, NULL);
+    s = BN_bin2bn(bytes + SIGNATURE_BYTES / 2, SIGNATURE_BYTES / 2, NULL);
+    if (!r || !s || ECDSA_SIG_set0(ecdsa, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return 0;
+    }
+    return i2d_ECDSA_SIG(ecdsa, &at);
+}
+
+/* @param signed_len  header, dot and payload at the front of `token` */
+static bool signature_good(const char *token, size_t signed_len, const char *signature,
+                           const struct signer *signer)
+{
+    _cleanup_md_ctx_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    unsigned char der[DER_BYTES_MAX];
+    int len = der_signature(signature, der);
+
+    return ctx && len > 0 &&
+           EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, signer->key) == 1 &&
+           EVP_DigestVerify(ctx, der, (size_t)len, (const unsigned char *)token, signed_len) == 1;
 }
 
 static int judge_claims(const struct trust *trust, const json_t *claims, int64_t now_ms,
@@ -198,7 +233,7 @@ int trust_token_verify(struct trust *trust, const char *token, int64_t now_ms, s
     signer = judge_header(trust, header, problem);
     if (!signer)
         return -EACCES;
-    if (!signature_good(token, signer))
+    if (!signature_good(token, (size_t)(parts.signature - parts.text) - 1, parts.signature, signer))
         return refuse(problem, "the token's signature is wrong");
     claims = json_from_base64url(parts.payload);
     if (!claims)
@@ -228,13 +263,51 @@ static int add_own_claims(const struct trust *trust, json_t *claims, int64_t now
     return json_object_set_new(claims, "jti", json_string(jti)) < 0 ? -ENOMEM : 0;
 }
 
+static void put_base64url(struct buf *buf, const void *data, size_t len)
+{
+    size_t padded = (len + 2) / 3 * 4;
+    _cleanup_free_
+    char *text = malloc(padded + 1);
+
+    if (!text) {
+        buf->error = -ENOMEM;
+        return;
+    }
+    EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+    for (size_t i = 0; i < padded; i++)
+        text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
+    buf_append(buf, text, padded - (3 - len % 3) % 3);
+}
+
+static int sign_bytes(const struct signer *signer, const struct buf *text,
+                      unsigned char ret[SIGNATURE_BYTES])
+{
+    _cleanup_md_ctx_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    _cleanup_ecdsa_ ECDSA_SIG *ecdsa = NULL;
+    unsigned char der[DER_BYTES_MAX];
+    const unsigned char *at = der;
+    size_t len = sizeof(der);
+
+    if (!ctx || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, signer->key) != 1 ||
+        EVP_DigestSign(ctx, der, &len, (const unsigned char *)text->data, text->len) != 1)
+        return -EIO;
+    ecdsa = d2i_ECDSA_SIG(NULL, &at, (long)len);
+    if (!ecdsa ||
+        BN_bn2binpad(ECDSA_SIG_get0_r(ecdsa), ret, SIGNATURE_BYTES / 2) != SIGNATURE_BYTES / 2 ||
+        BN_bn2binpad(ECDSA_SIG_get0_s(ecdsa), ret + SIGNATURE_BYTES / 2, SIGNATURE_BYTES / 2) !=
+            SIGNATURE_BYTES / 2)
+        return -EIO;
+    return 0;
+}
+
 int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret)
 {
-    _cleanup_jwt_ jwt_t *jwt = NULL;
     _cleanup_json_ json_t *all = json_copy((json_t *)claims);
+    _cleanup_buf_ struct buf token = BUF_INIT(TRUST_TOKEN_BYTES_MAX);
     _cleanup_free_
-    char *text = NULL, *token = NULL;
-    const struct signer *signer;
+    char *text = NULL;
+    unsigned char signature[SIGNATURE_BYTES];
+    char header[128];
     int r;
 
     assert(trust);
@@ -243,22 +316,25 @@ int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, 
 
     if (!all)
         return -ENOMEM;
-    signer = trust->present;
     r = add_own_claims(trust, all, now_ms);
     if (r < 0)
         return r;
     text = json_dumps(all, JSON_COMPACT);
-    if (!text || jwt_new(&jwt) != 0)
+    if (!text)
         return -ENOMEM;
-    if (jwt_set_alg(jwt, JWT_ALG_ES256, (const unsigned char *)signer->private_pem,
-                    (int)strlen(signer->private_pem)) != 0 ||
-        jwt_add_header(jwt, "kid", signer->kid) != 0 || jwt_add_grants_json(jwt, text) != 0)
-        return -EIO;
-    token = jwt_encode_str(jwt);
-    if (!token)
-        return -EIO;
-    if (strlen(token) > TRUST_TOKEN_BYTES_MAX)
-        return -EMSGSIZE;
-    *ret = TAKE_PTR(token);
-    return 0;
+    snprintf(header, sizeof(header), "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
+             trust->present->kid);
+    put_base64url(&token, header, strlen(header));
+    buf_puts(&token, ".");
+    put_base64url(&token, text, strlen(text));
+    if (!token.error)
+        r = sign_bytes(trust->present, &token, signature);
+    buf_puts(&token, ".");
+    put_base64url(&token, signature, sizeof(signature));
+    if (r == 0 && token.error)
+        r = token.error == -ENOSPC ? -EMSGSIZE : token.error;
+    if (r < 0)
+        return r;
+    *ret = buf_steal(&token);
+    return *ret ? 0 : -ENOMEM;
 }
