@@ -34,7 +34,7 @@ struct api_call {
     char parent_id[SCHEMA_ID_LEN + 1]; /* of /parents/:id/children */
     enum auth_verb verb;
     const char *namespace; /* X-Namespace; of the object when an id is given */
-    json_t *body;
+    json_t *body; /* of a kind that is not stored: in sparse form, checked against its table */
     char *warnings[API_WARNINGS_MAX];
     size_t n_warnings;
     json_t *transient; /* attributes of the body that are taken once and never stored, or NULL */

@@ -18,23 +18,6 @@ static void fail(struct api_call *call, int status, const char *title, const cha
     api_fail(call, &error, NULL);
 }
 
-/* The body as the kind's table wants it; NULL: the call has been failed. */
-static json_t *accept_body(struct api_call *call)
-{
-    _cleanup_schema_problems_ struct schema_problems problems = {0};
-    struct api_error error = {0};
-    json_t *sparse = NULL;
-    int r =
-        schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, &problems, &sparse);
-
-    if (r == 0)
-        return sparse;
-    if (!problems.n)
-        api_error_result(&error, r, call->kind->name);
-    api_fail(call, &error, &problems);
-    return NULL;
-}
-
 static const char *text_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -42,7 +25,7 @@ static const char *text_of(const json_t *object, const char *name)
     return text && *text ? text : NULL;
 }
 
-static void answer(struct api_call *call, json_t *sparse, json_t *more)
+static void answer(struct api_call *call, const json_t *sparse, json_t *more)
 {
     json_t *complete = more ? schema_complete(call->kind, sparse, NULL, NULL) : NULL;
 
@@ -91,15 +74,10 @@ static void authn_answer(struct api_call *call, const char *token)
 
 static void authn(struct api_call *call)
 {
-    _cleanup_json_ json_t *sparse = NULL;
     const char *token = api_parameter(call, "token");
 
-    if (call->verb == AUTH_CREATE) {
-        sparse = accept_body(call);
-        if (!sparse)
-            return;
-        token = text_of(sparse, "token") ? text_of(sparse, "token") : token;
-    }
+    if (text_of(call->body, "token"))
+        token = text_of(call->body, "token");
     authn_answer(call, token && *token ? token : NULL);
 }
 
@@ -151,8 +129,9 @@ static json_t *policies_of(struct api_call *call, const char *namespace)
     return policies.list;
 }
 
-static void authz_answer(struct api_call *call, json_t *sparse, const char *namespace)
+static void authz_answer(struct api_call *call, const char *namespace)
 {
+    const json_t *sparse = call->body;
     _cleanup_json_ json_t *restrictions = restrictions_of(sparse);
     _cleanup_caller_ struct caller *caller = NULL;
     struct auth *auth = call->console->auth;
@@ -176,13 +155,10 @@ static void authz_answer(struct api_call *call, json_t *sparse, const char *name
 
 static void authz(struct api_call *call)
 {
-    _cleanup_json_ json_t *sparse = accept_body(call);
-    const char *where = sparse ? text_of(sparse, "targetNamespace") : NULL;
-    const char *id = sparse ? text_of(sparse, "targetID") : NULL;
+    const char *where = text_of(call->body, "targetNamespace");
+    const char *id = text_of(call->body, "targetID");
     const struct object *target = id ? objects_find(call->console->objects, id) : NULL;
 
-    if (!sparse)
-        return;
     if (id && (!target || !namespace_is_within(where, target->space->name))) {
         fail(call, 422, "Validation error", "targetID", "there is no such object there");
         return;
@@ -194,7 +170,7 @@ static void authz(struct api_call *call)
         fail(call, 403, "Forbidden", "targetNamespace", "you may not ask about this namespace");
         return;
     }
-    authz_answer(call, sparse, where);
+    authz_answer(call, where);
 }
 
 /* ---- apichecks: may I? ---------------------------------------------------------------------- */
@@ -218,11 +194,9 @@ static enum auth_verb verb_of(const char *operation)
 
 static void apicheck(struct api_call *call)
 {
-    _cleanup_json_ json_t *sparse = accept_body(call), *authorized = json_object();
-    const json_t *identities = json_object_get(sparse, "targetIdentities");
+    _cleanup_json_ json_t *authorized = json_object();
+    const json_t *identities = json_object_get(call->body, "targetIdentities");
 
-    if (!sparse)
-        return;
     for (size_t i = 0; i < json_array_size(identities); i++) {
         const char *name = json_string_value(json_array_get(identities, i));
         const struct schema_kind *kind = name ? schema_kind_find(name) : NULL;
@@ -231,10 +205,10 @@ static void apicheck(struct api_call *call)
             json_object_set_new(
                 authorized, name,
                 json_boolean(auth_allowed(call->console->auth, call->caller,
-                                          verb_of(text_of(sparse, "operation")), kind,
-                                          text_of(sparse, "namespace"), NULL)));
+                                          verb_of(text_of(call->body, "operation")), kind,
+                                          text_of(call->body, "namespace"), NULL)));
     }
-    answer(call, sparse, json_pack("{s:O}", "authorized", authorized));
+    answer(call, call->body, json_pack("{s:O}", "authorized", authorized));
 }
 
 /* ---- roles, accessiblenamespaces ------------------------------------------------------------ */

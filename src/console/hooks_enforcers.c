@@ -4,16 +4,12 @@
 
 #include "base/hash.h"
 #include "console/api.h"
-#include "console/events.h"
 #include "console/push_internal.h"
 
 /*
  * Enforcers: registration gives a certificate and a number; the rest of their life is in push.h.
  * Registration is POST /enforcers with a certificate request: the key stays on the host.
  */
-
-#define LOG_SECONDS 60
-#define LOG_SECONDS_MAX 86400
 
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem)
@@ -198,49 +194,6 @@ static const struct api_hooks enforcer_hooks = {
     .show = enforcer_show,
 };
 
-unsigned enforcer_log_seconds(const json_t *body)
-{
-    const char *text = json_string_value(json_object_get(body, "logLevelDuration"));
-    int64_t ms = 0;
-
-    if (!text || !schema_duration_parse(text, false, &ms) || ms < 1000)
-        return LOG_SECONDS;
-    return (unsigned)MIN(ms / 1000, (int64_t)LOG_SECONDS_MAX);
-}
-
-/* ---- POST /enforcers/:id/enforcerrefreshes ----------------------------------------------------
- */
-
-static void refresh_handle(struct api_call *call)
-{
-    const struct object *enforcer = api_parent(call);
-    struct api_error error = {0};
-    _cleanup_(json_decrefp) json_t *body = enforcer ? object_parse(enforcer) : NULL;
-    const char *level = json_string_value(json_object_get(call->body, "logLevel"));
-    json_t *answer;
-
-    if (!enforcer) {
-        api_error_set(&error, 404, "Not Found", "POST /enforcers/:id/enforcerrefreshes");
-        api_fail(call, &error, NULL);
-        return;
-    }
-    if (!level || !*level)
-        level = json_string_value(json_object_get(body, "logLevel"));
-    if (push_refresh(call->console->push, enforcer->id, level, enforcer_log_seconds(body), true) <
-        0)
-        api_warn(call, "the Enforcer has no connection to this Console now; it gets everything "
-                       "when it comes back");
-    answer = json_deep_copy(call->body);
-    if (answer) {
-        json_object_set_new(answer, "ID", json_string(enforcer->id));
-        json_object_set_new(answer, "namespace", json_string(enforcer->space->name));
-        events_publish(call->console->events, call->kind, enforcer->space->name, "create", answer);
-    }
-    api_answer(call, 200, answer);
-}
-
-static const struct api_hooks refresh_hooks = {.kind = "enforcerrefresh", .handle = refresh_handle};
-
 /* ---- GET /enforcers/:id/poke, for clients of the product's API ---------------------------------
  */
 
@@ -366,8 +319,6 @@ int hooks_enforcers(struct console *console)
 {
     int r = api_register(console, &enforcer_hooks);
 
-    if (r == 0)
-        r = api_register(console, &refresh_hooks);
     if (r == 0)
         r = api_register_sub_route(console, "enforcers", "poke", poke_handle);
     if (r == 0)

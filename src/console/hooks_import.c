@@ -79,15 +79,11 @@ static void import_handle(struct api_call *call)
     _cleanup_schema_problems_ struct schema_problems problems = {0};
     _cleanup_change_set_ struct change_set *set = NULL;
     struct api_error error = {0};
-    json_t *sparse = NULL, *answer = NULL;
-    int r;
+    json_t *answer = NULL;
+    int r = change_set_new(&set);
 
-    r = schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, &problems, &sparse);
     if (r == 0)
-        r = change_set_new(&set);
-    if (r == 0)
-        r = run_import(call, sparse, set, &problems, &error, &answer);
-    json_decref(sparse);
+        r = run_import(call, call->body, set, &problems, &error, &answer);
     if (r < 0) {
         if (!error.status && !problems.n)
             api_error_result(&error, r, "the import");
@@ -350,24 +346,19 @@ static int export_all(struct api_call *call, const json_t *identities, struct ap
 
 static void export_handle(struct api_call *call)
 {
-    _cleanup_schema_problems_ struct schema_problems problems = {0};
     struct api_error error = {0};
-    json_t *sparse = NULL, *data = json_object(), *answer;
-    int r =
-        schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, &problems, &sparse);
+    json_t *data = json_object(), *answer;
+    int r = export_all(call, json_object_get(call->body, "identities"), &error, data);
 
-    if (r == 0)
-        r = export_all(call, json_object_get(sparse, "identities"), &error, data);
     if (r == 0) {
-        answer = json_pack("{s:i, s:s, s:O}", "APIVersion", 1, "label", text_of(sparse, "label"),
-                           "data", data);
+        answer = json_pack("{s:i, s:s, s:O}", "APIVersion", 1, "label",
+                           text_of(call->body, "label"), "data", data);
         api_answer(call, 200, answer);
     } else {
-        if (!error.status && !problems.n)
+        if (!error.status)
             api_error_result(&error, r, "the export");
-        api_fail(call, &error, &problems);
+        api_fail(call, &error, NULL);
     }
-    json_decref(sparse);
     json_decref(data);
 }
 

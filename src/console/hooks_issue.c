@@ -302,24 +302,18 @@ void realm_accept(struct realm_attempt *attempt, struct realm_identity *identity
 
 static void issue(struct api_call *call)
 {
-    _cleanup_schema_problems_ struct schema_problems problems = {0};
     struct realm_attempt *attempt = calloc(1, sizeof(*attempt));
     struct api_error error = {0};
     const struct realm *realm;
     const char *name;
-    int r = attempt ? 0 : -ENOMEM;
 
-    if (r == 0)
-        r = schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, &problems,
-                          &attempt->request);
-    if (r < 0) {
-        free(attempt);
-        if (!problems.n)
-            api_error_result(&error, r, "issue");
-        api_fail(call, &error, &problems);
+    if (!attempt) {
+        api_error_result(&error, -ENOMEM, "issue");
+        api_fail(call, &error, NULL);
         return;
     }
     attempt->call = call;
+    attempt->request = json_incref(call->body);
     name = json_string_value(json_object_get(attempt->request, "realm"));
     realm = name ? realm_find(name) : NULL;
     if (realm)

@@ -81,7 +81,7 @@ static int change(struct api_call *call, const struct object *enforcer, const ch
     return r;
 }
 
-static void certify(struct api_call *call, const struct object *enforcer, json_t *sparse)
+static void certify(struct api_call *call, const struct object *enforcer, const json_t *sparse)
 {
     const char *csr = json_string_value(json_object_get(sparse, "CSR"));
     _cleanup_change_set_ struct change_set *set = NULL;
@@ -115,22 +115,10 @@ static void certify(struct api_call *call, const struct object *enforcer, json_t
 
 static void datapathcertificate(struct api_call *call)
 {
-    _cleanup_schema_problems_ struct schema_problems problems = {0};
-    _cleanup_json_ json_t *sparse = NULL;
-    struct api_error error = {0};
-    const struct object *enforcer;
-    int r =
-        schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, &problems, &sparse);
+    const struct object *enforcer = enforcer_of(call, call->body);
 
-    if (r < 0) {
-        if (!problems.n)
-            api_error_result(&error, r, call->kind->name);
-        api_fail(call, &error, &problems);
-        return;
-    }
-    enforcer = enforcer_of(call, sparse);
     if (enforcer)
-        certify(call, enforcer, sparse);
+        certify(call, enforcer, call->body);
 }
 
 int hooks_trust(struct console *console)

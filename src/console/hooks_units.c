@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/api.h"
-#include "console/events.h"
 #include "console/push_internal.h"
 
 /* Processing units and what is rendered for them. */
@@ -93,46 +92,11 @@ static void rendered_handle(struct api_call *call)
 static const struct api_hooks rendered_hooks = {.kind = "renderedpolicy",
                                                 .handle = rendered_handle};
 
-/* ---- POST /processingunits/:id/processingunitrefreshes ------------------------------------------
- */
-
-static void refresh_handle(struct api_call *call)
-{
-    const struct object *unit = api_parent(call);
-    _cleanup_free_
-    char *enforcer_id = unit ? object_text(unit, "enforcerID") : NULL;
-    struct api_error error = {0};
-    json_t *answer;
-
-    if (!unit) {
-        api_error_set(&error, 404, "Not Found",
-                      "POST /processingunits/:id/processingunitrefreshes");
-        api_fail(call, &error, NULL);
-        return;
-    }
-    if (!enforcer_id ||
-        push_refresh(call->console->push, enforcer_id, NULL, 0,
-                     json_is_true(json_object_get(call->body, "refreshPolicy"))) < 0)
-        api_warn(call, "the unit's Enforcer has no connection to this Console now");
-    answer = json_deep_copy(call->body);
-    if (answer) {
-        json_object_set_new(answer, "ID", json_string(unit->id));
-        json_object_set_new(answer, "namespace", json_string(unit->space->name));
-        events_publish(call->console->events, call->kind, unit->space->name, "create", answer);
-    }
-    api_answer(call, 200, answer);
-}
-
-static const struct api_hooks refresh_hooks = {.kind = "processingunitrefresh",
-                                               .handle = refresh_handle};
-
 int hooks_units(struct console *console)
 {
     int r = api_register(console, &unit_hooks);
 
     if (r == 0)
         r = api_register(console, &rendered_hooks);
-    if (r == 0)
-        r = api_register(console, &refresh_hooks);
     return r;
 }

@@ -25,6 +25,7 @@
 /* Hooks of enforcers and processing units; for api_register_all(). */
 int hooks_enforcers(struct console *console);
 int hooks_units(struct console *console);
+int hooks_refreshes(struct console *console);
 
 struct push;
 int push_new(struct console *console, struct push **ret);
@@ -37,7 +38,7 @@ struct render *push_render(struct push *push);
 int push_upgrade(struct push *push, const struct http_request *request, struct http_socket *socket,
                  void **ret_session, const struct http_socket_events **ret_events);
 
-/* From POST /enforcers/:id/enforcerrefreshes and /processingunits/:id/processingunitrefreshes.
+/* hooks_refreshes.c: everything anew (`policy`), another log level for a time.
  * -ENOTCONN: it has no session here. */
 int push_refresh(struct push *push, const char *enforcer_id, const char *log_level,
                  unsigned log_seconds, bool policy);

@@ -132,9 +132,9 @@ void profile_work_out(struct push *push, const struct object *enforcer);
 /* The profile in force for an Enforcer as JSON; new reference, NULL on ENOMEM. */
 json_t *profile_of(struct push *push, const struct object *enforcer);
 
-/* hooks_enforcers.c: sign a request for an Enforcer's certificate. */
-/* logLevelDuration of an Enforcer's body. */
+/* hooks_refreshes.c: how long `logLevel` lasts, by the body of an Enforcer or of a refresh. */
 unsigned enforcer_log_seconds(const json_t *body);
+/* hooks_enforcers.c: sign a request for an Enforcer's certificate. */
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem);
 

@@ -241,7 +241,14 @@ static const struct schema_attribute refresh_attributes[] = {
      .help = "Version to upgrade to."},
     {.name = "selector",
      .type = SCHEMA_TAG_EXPR,
-     .help = "Which Enforcers, when it is not for one."},
+     .help = "Which Enforcers, when it is not for one; none: all of the namespace."},
+    {.name = "logLevel",
+     .type = SCHEMA_ENUM,
+     .choices = SCHEMA_WORDS("Info", "Debug", "Warn", "Error", "Trace"),
+     .help = "Log as much as this for a time; empty: as the Enforcer's object says."},
+    {.name = "logLevelDuration",
+     .type = SCHEMA_DURATION,
+     .help = "How long; at most a day, and a minute when it is not said."},
 };
 
 static const struct schema_kind kind_enforcerrefresh = {
