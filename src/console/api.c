@@ -297,11 +297,15 @@ static bool let_in(struct api_call_private *call, const struct api_hooks *hooks)
     bool open = hooks && (hooks->open_verbs & bit), own = hooks && (hooks->own_verbs & bit);
     struct api_error error = {0};
 
+    if (open && !api_within_strangers(call))
+        return false;
     if (!open &&
         auth_authenticate(console->auth, call->public.request, &error, &call->public.caller) < 0) {
         api_fail(&call->public, &error, NULL);
         return false;
     }
+    if (!open && !api_within_own(call))
+        return false;
     if (!find_namespace(call, !open && !own))
         return false;
     if (!open && !own &&
@@ -374,6 +378,20 @@ static void dispatch(struct api_call_private *call, const struct api_hooks *hook
     }
 }
 
+/* The call may be gone afterwards. */
+static void dispatch_counted(struct api_call_private *call, const struct api_hooks *hooks)
+{
+    struct console *console = call->public.console;
+    uint64_t start_ns = api_thread_ns();
+    char key[LIMITS_KEY_MAX] = "";
+
+    if (call->public.caller)
+        api_limits_key(call->public.caller, key);
+    dispatch(call, hooks);
+    if (*key)
+        api_charge_key(console, key, api_thread_ns() - start_ns);
+}
+
 static void serve_kind(struct api_call_private *call)
 {
     const struct api_hooks *hooks = api_hooks_of(call->api, call->route.kind);
@@ -398,7 +416,7 @@ static void serve_kind(struct api_call_private *call)
         return;
     }
     if (read_body(call))
-        dispatch(call, hooks);
+        dispatch_counted(call, hooks);
 }
 
 static void make_trace(struct api_call_private *call)
@@ -430,8 +448,8 @@ void api_request(void *context, struct http_exchange *exchange)
         fail(call, 404, "Not found", "%s", call->route.message);
     else if (call->public.request->method == HTTP_OPTIONS)
         answer_options(call);
-    else if (call->route.type == API_ROUTE_META || call->route.type == API_ROUTE_OPENAPI)
-        api_meta(call);
-    else
+    else if (call->route.type != API_ROUTE_META && call->route.type != API_ROUTE_OPENAPI)
         serve_kind(call);
+    else if (api_within_strangers(call))
+        api_meta(call);
 }

@@ -10,6 +10,8 @@
 #include "console/api_internal.h"
 #include "console/encoding.h"
 
+#define RETRY_AFTER_S 2
+
 /* ---- Bodies ------------------------------------------------------------------------------- */
 
 int api_body_parse(const struct http_request *request, struct api_error *error, json_t **ret)
@@ -132,7 +134,8 @@ void api_fail(struct api_call *call, const struct api_error *error,
     if (status == 401)
         http_response_header(&response, "WWW-Authenticate", "Bearer");
     if (status == 503 || status == 429)
-        http_response_header(&response, "Retry-After", "2");
+        http_response_header(&response, "Retry-After", "%u",
+                             error && error->retry_after_s ? error->retry_after_s : RETRY_AFTER_S);
     api_send(api_private(call), &response);
 }
 

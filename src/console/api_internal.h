@@ -83,6 +83,18 @@ static inline struct api_call_private *api_private(const struct api_call *call)
     return (struct api_call_private *)(uintptr_t)call;
 }
 
+/* ---- Limits (api_limits.c) ----------------------------------------------------------------- */
+
+/* Whose requests count together. */
+void api_limits_key(const struct caller *caller, char ret[LIMITS_KEY_MAX]);
+/* Each: false when it is over the limit, and then the call is answered with 429. */
+bool api_within_strangers(struct api_call_private *call);
+bool api_within_own(struct api_call_private *call);
+/* Time that the request took of what all share: the loop, the database. */
+void api_charge(const struct api_call *call, uint64_t ns);
+void api_charge_key(struct console *console, const char *key, uint64_t ns);
+uint64_t api_thread_ns(void); /* processor time of this thread */
+
 const struct api_hooks *api_hooks_of(const struct api *api, const struct schema_kind *kind);
 void api_call_free(struct api_call_private *call);
 

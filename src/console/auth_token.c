@@ -210,6 +210,20 @@ static bool is_for_us(const json_t *claims)
            json_equal(audience, json_object_get(claims, "iss"));
 }
 
+/* A signature takes time to check, and nobody has to be anybody to send one. */
+static int count_stranger(struct auth *auth, const char *client, struct api_error *error)
+{
+    char address[LIMITS_ADDRESS_MAX];
+    uint32_t wait_s;
+
+    limits_address(client ? client : "", address);
+    wait_s = limits_take(auth->console->limits, LIMIT_STRANGERS, address, 1, uv_hrtime());
+    if (wait_s == 0)
+        return 0;
+    api_error_limit(error, LIMIT_STRANGERS, address, wait_s);
+    return -EACCES;
+}
+
 static int verify(struct auth *auth, const char *token, const uint8_t hash[32],
                   struct api_error *error, struct auth_cached **ret)
 {
@@ -234,7 +248,7 @@ static int verify(struct auth *auth, const char *token, const uint8_t hash[32],
 }
 
 /* Everything but the quota. */
-static int check(struct auth *auth, const char *token, struct api_error *error,
+static int check(struct auth *auth, const char *token, const char *client, struct api_error *error,
                  const struct caller **ret)
 {
     struct auth_cached *cached;
@@ -249,6 +263,8 @@ static int check(struct auth *auth, const char *token, struct api_error *error,
         return refuse(error, "the token cannot be checked");
     cached = cache_find(auth, hash);
     if (!cached)
+        r = count_stranger(auth, client, error);
+    if (r == 0 && !cached)
         r = verify(auth, token, hash, error, &cached);
     if (r < 0)
         return r;
@@ -284,7 +300,7 @@ int auth_check_token(struct auth *auth, const char *token, const char *client,
     struct caller *caller;
     int r;
 
-    r = check(auth, token, error, &cached);
+    r = check(auth, token, client, error, &cached);
     if (r < 0)
         return r;
     r = caller_copy(cached, &caller);

@@ -8,7 +8,7 @@
  *   api.h      routes, hooks, encodings            commit.h   the way to the store and back
  *   auth.h     who and whether                     trust.h    CA, certificates, tokens
  *   render.h   (namespace, tags) → rulesets        push.h     Enforcer sessions over link/
- *   events.h   /events for people and tools
+ *   events.h   /events for people and tools        limits.h   who may ask for how much
  */
 
 #include "console/loop.h"
@@ -16,10 +16,12 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "console/limits.h"
 
 struct console {
     uv_loop_t loop;
     const struct console_options *options;
+    struct limits *limits;
     struct objects *objects;
     struct commit *commit;
     struct trust *trust;
@@ -46,6 +48,7 @@ struct console_options {
     const char *log;               /* "debug", "info", "warn", "error", with ",json" */
     const char *file;              /* of backup and restore */
     unsigned keep_days;            /* of compact */
+    struct limits_config limits;
 };
 
 enum console_command {

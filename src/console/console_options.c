@@ -30,7 +30,10 @@ static const struct command {
      "\n" HELP_DATA "  --listen ADDRESS     [::]:8443; port 0: any free one\n"
      "  --certificate FILE   PEM chain of the server; else one by the own CA\n"
      "  --key FILE           its private key\n"
-     "  --public-url URL     what credentials say where this Console is\n" HELP_LAST},
+     "  --public-url URL     what credentials say where this Console is\n"
+     "  --limits LIST        KIND=RATE[/BURST],… a second for one client, 0: none; of\n"
+     "                       writes=10000/50000, work=800/20000 (ms), strangers=2000/20000,\n"
+     "                       passwords=10/100, link=200/4000\n" HELP_LAST},
     {"backup", CONSOLE_BACKUP, TAKES_DATA | TAKES_FILE,
      "usage: bulkhead-console backup --data DIR --file FILE [OPTION…]\n"
      "\n"
@@ -113,8 +116,13 @@ static int take(const char *name, int argc, char *const argv[], int at, const ch
     return 2;
 }
 
+/* What has to be read further. */
+struct texts {
+    const char *keep, *limits;
+};
+
 static int take_any(const struct command *command, int argc, char *const argv[], int at,
-                    struct console_options *options, const char **keep)
+                    struct console_options *options, struct texts *texts)
 {
     const struct {
         unsigned takes;
@@ -128,7 +136,8 @@ static int take_any(const struct command *command, int argc, char *const argv[],
         {TAKES_SERVE, "--key", &options->key},
         {TAKES_SERVE, "--public-url", &options->public_url},
         {TAKES_FILE, "--file", &options->file},
-        {TAKES_KEEP, "--keep-days", keep},
+        {TAKES_KEEP, "--keep-days", &texts->keep},
+        {TAKES_SERVE, "--limits", &texts->limits},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -149,7 +158,7 @@ static int missing(const struct command *command, const char *what,
     return -EINVAL;
 }
 
-static int check_options(const struct command *command, const char *keep,
+static int check_options(const struct command *command, const struct texts *texts,
                          struct console_options *options, char message[CONSOLE_MESSAGE_MAX])
 {
     if (!options->data)
@@ -160,11 +169,13 @@ static int check_options(const struct command *command, const char *keep,
         return missing(command, "--certificate and --key go together", message);
     if (options->public_url && strncmp(options->public_url, "https://", 8) != 0)
         return missing(command, "--public-url: expected https://…", message);
-    if (keep) {
-        if (strspn(keep, "0123456789") != strlen(keep) || strlen(keep) > 5)
+    if (texts->keep) {
+        if (strspn(texts->keep, "0123456789") != strlen(texts->keep) || strlen(texts->keep) > 5)
             return missing(command, "--keep-days: expected a number of days", message);
-        options->keep_days = (unsigned)strtoul(keep, NULL, 10);
+        options->keep_days = (unsigned)strtoul(texts->keep, NULL, 10);
     }
+    if (texts->limits)
+        return limits_parse(texts->limits, &options->limits, message, CONSOLE_MESSAGE_MAX);
     return 0;
 }
 
@@ -175,12 +186,13 @@ static int parse_command(const struct command *command, int argc, char *const ar
     struct console_options options = {
         .listen = CONSOLE_LISTEN_DEFAULT,
         .keep_days = CONSOLE_KEEP_DAYS,
+        .limits = limits_default,
     };
-    const char *keep = NULL;
+    struct texts texts = {0};
     int r;
 
     for (int at = 2; at < argc;) {
-        int taken = take_any(command, argc, argv, at, &options, &keep);
+        int taken = take_any(command, argc, argv, at, &options, &texts);
 
         if (strcmp(argv[at], "--help") == 0) {
             *ret = CONSOLE_HELP;
@@ -194,7 +206,7 @@ static int parse_command(const struct command *command, int argc, char *const ar
         }
         at += taken;
     }
-    r = check_options(command, keep, &options, message);
+    r = check_options(command, &texts, &options, message);
     if (r < 0)
         return r;
     *ret = command->command;

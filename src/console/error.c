@@ -15,9 +15,25 @@ void api_error_set(struct api_error *error, int status, const char *title, const
     error->status = status;
     error->title = title;
     error->attribute[0] = '\0';
+    error->retry_after_s = 0;
     va_start(args, format);
     vsnprintf(error->description, sizeof(error->description), format, args);
     va_end(args);
+}
+
+void api_error_limit(struct api_error *error, enum limit kind, const char *who, uint32_t wait_s)
+{
+    static const char *const words[LIMITS_N] = {
+        [LIMIT_WRITES] = "too many writes",
+        [LIMIT_WORK] = "too much work in requests that take long",
+        [LIMIT_STRANGERS] = "too many requests without a known token",
+        [LIMIT_PASSWORDS] = "too many passwords",
+        [LIMIT_LINK] = "too many messages",
+    };
+
+    api_error_set(error, 429, "Too many requests", "%s by %.200s: try again in %u s", words[kind],
+                  who, wait_s);
+    error->retry_after_s = wait_s;
 }
 
 void api_error_result(struct api_error *error, int result, const char *what)

@@ -20,7 +20,7 @@ struct reading {
     struct filter *filter;
     json_t *found;
     size_t skip, wanted, matched;
-    uint64_t total;
+    uint64_t total, ns; /* ns: how long the database took */
     bool filtered;
     int result;
 };
@@ -56,9 +56,12 @@ static void work(struct store *store, void *context)
 {
     struct reading *reading = context;
 
+    uint64_t start_ns = uv_hrtime();
+
     reading->result = store
                           ? store_log_query(store, &reading->query, visit, reading, &reading->total)
                           : -ECONNREFUSED;
+    reading->ns = uv_hrtime() - start_ns;
 }
 
 static json_t *complete_all(const struct reading *reading)
@@ -82,6 +85,7 @@ static void done(void *context)
 
     if (r == 0 && *call->id && json_array_size(list) == 0)
         r = -ENOENT;
+    api_charge(call, reading->ns);
     filter_free(&reading->filter);
     json_decref(reading->found);
     if (r < 0) {

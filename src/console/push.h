@@ -58,6 +58,6 @@ void push_status(struct push *push, const char *enforcer_id, struct push_status 
 struct push_counters {
     size_t sessions;
     uint64_t hellos, resumed, snapshots, deltas, entries, fetches, refused, protocol_errors,
-        overflows, replaced;
+        overflows, replaced, limited;
 };
 const struct push_counters *push_counters(const struct push *push);

@@ -93,6 +93,7 @@ static void outbox_flush(struct outbox *out, bool last)
     };
 
     session_send(out->session, &message);
+    out->session->unacked += last;
     out->session->push->counters.deltas++;
     out->session->push->counters.entries += out->n;
     out->n = out->bytes = 0;

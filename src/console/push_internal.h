@@ -38,6 +38,7 @@ struct session {
     bool dirty;               /* waits for a slice, or for its queue to drain */
     bool reset;               /* send everything anew */
     uint64_t acked, revision;
+    unsigned unacked; /* deltas and the like that it owes an acknowledgement of */
     int64_t heard_ms, synced_ms;
     char *machine_id, *problem;
     UT_hash_handle hh;

@@ -66,6 +66,7 @@ static void welcome(struct session *session, const struct object *object, bool i
     const struct link_message ask = {.type = LINK_INVENTORY_ASK};
 
     session_send(session, &message);
+    session->unacked += in_step;
     if (!in_step)
         session_send(session, &ask);
 }
@@ -285,6 +286,20 @@ static void renewed(struct push *push, const char *id, const json_t *attributes,
                          result == 0 ? NULL : "the certificate could not be stored: ask again");
 }
 
+static bool may_renew(struct session *session)
+{
+    char error[80];
+    uint32_t wait_s = limits_take(session->push->console->limits, LIMIT_LINK, session->enforcer_id,
+                                  LIMITS_LINK_RENEW, uv_hrtime());
+
+    if (wait_s == 0)
+        return true;
+    session->push->counters.limited++;
+    snprintf(error, sizeof(error), "too many requests: ask again in %" PRIu32 " s", wait_s);
+    certificate_send(session, NULL, error);
+    return false;
+}
+
 static void take_renew(struct session *session, const struct link_message *message)
 {
     const struct object *object =
@@ -330,12 +345,29 @@ static void dispatch(struct session *session, const struct link_message *message
         take_heartbeat(session, message);
         break;
     case LINK_RENEW:
-        take_renew(session, message);
+        if (may_renew(session))
+            take_renew(session, message);
         break;
     default:
         session_bye(session, LINK_BYE_PROTOCOL, "a message that only a Console sends");
         break;
     }
+}
+
+/* What answers a delta came because the Console wanted it. Whoever comes back after a bye is met
+ * with the same count, and so stays away for longer each time. */
+static bool within_limit(struct session *session, const struct link_message *message)
+{
+    if (message->type == LINK_ACK && session->unacked > 0) {
+        session->unacked--;
+        return true;
+    }
+    if (limits_take(session->push->console->limits, LIMIT_LINK, session->enforcer_id, 1,
+                    uv_hrtime()) == 0)
+        return true;
+    session->push->counters.limited++;
+    session_bye(session, LINK_BYE_OVERLOAD, "this Enforcer sends too many messages");
+    return false;
 }
 
 static void on_message(struct http_socket *socket, void *data, const void *bytes, size_t len,
@@ -357,7 +389,8 @@ static void on_message(struct http_socket *socket, void *data, const void *bytes
         session_bye(session, LINK_BYE_PROTOCOL, "expected hello first, and once");
         return;
     }
-    dispatch(session, &message);
+    if (within_limit(session, &message))
+        dispatch(session, &message);
 }
 
 static void on_drained(struct http_socket *socket, void *data)

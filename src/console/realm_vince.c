@@ -271,6 +271,8 @@ static void identify(struct realm_attempt *attempt)
     const char *password = realm_metadata(attempt, "vincePassword");
     const struct state *state;
     int64_t now_ms = console_now_ms();
+    char address[LIMITS_ADDRESS_MAX];
+    uint32_t wait_s;
 
     if (!name || !*name || !password || strlen(name) >= NAME_BYTES_MAX) {
         realm_refuse(attempt, 422, "metadata: expected vinceAccount and vincePassword");
@@ -282,7 +284,12 @@ static void identify(struct realm_attempt *attempt)
                      (long long)((state->locked_until_ms - now_ms + 999) / 1000));
         return;
     }
-    if (n_checks >= CHECKS_MAX)
+    limits_address(realm_call(attempt)->request->client, address);
+    wait_s =
+        limits_take(realm_call(attempt)->console->limits, LIMIT_PASSWORDS, address, 1, uv_hrtime());
+    if (wait_s)
+        realm_limit(attempt, address, wait_s);
+    else if (n_checks >= CHECKS_MAX)
         realm_refuse(attempt, 503, "too many passwords are being checked: try again");
     else if (check_start(attempt, name, password) < 0)
         realm_refuse(attempt, 503, "out of memory");

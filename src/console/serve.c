@@ -205,7 +205,9 @@ static int make_parts(struct console *console)
 {
     int r;
 
-    r = auth_new(console, &console->auth);
+    r = limits_new(&console->options->limits, &console->limits);
+    if (r == 0)
+        r = auth_new(console, &console->auth);
     if (r == 0)
         r = push_new(console, &console->push);
     if (r == 0)
@@ -426,6 +428,7 @@ static void stop(struct console *console)
     auth_free(&console->auth);
     trust_free(&console->trust);
     objects_free(&console->objects);
+    limits_free(&console->limits);
     free(console->public_url);
     for (int i = 0; i < 100 && uv_run(&console->loop, UV_RUN_NOWAIT); i++)
         ;

@@ -10,7 +10,13 @@ void backoff_failure(struct backoff *backoff)
 {
     if (backoff->failures < UINT32_MAX)
         backoff->failures++;
-    backoff->least_ms = 0;
+    backoff->least_ms = backoff->after_ms = 0;
+}
+
+void backoff_later(struct backoff *backoff, uint32_t after_s)
+{
+    backoff_failure(backoff);
+    backoff->after_ms = MIN(after_s, (uint32_t)BACKOFF_AFTER_MAX_S) * 1000;
 }
 
 void backoff_bye(struct backoff *backoff, enum link_bye code)
@@ -38,5 +44,6 @@ uint32_t backoff_delay_ms(const struct backoff *backoff, uint64_t random)
 
     if (backoff->least_ms) /* half of it for sure */
         return backoff->least_ms / 2 + (uint32_t)(random % (backoff->least_ms / 2 + 1));
-    return BACKOFF_FLOOR_MS + (uint32_t)(random % (bound - BACKOFF_FLOOR_MS + 1));
+    return backoff->after_ms + BACKOFF_FLOOR_MS +
+           (uint32_t)(random % (bound - BACKOFF_FLOOR_MS + 1));
 }

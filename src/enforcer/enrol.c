@@ -192,13 +192,15 @@ static int explain(int status, const char *what, const struct buf *answer, struc
     return status >= 500 || status == 429 ? -EAGAIN : -EACCES;
 }
 
-static int issue(const struct channel_target *target, struct buf *problem, char **ret)
+static int issue(const struct channel_target *target, struct buf *problem, uint32_t *wait_s,
+                 char **ret)
 {
     _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
     const struct https_request request = {
         .target = target,
         .path = "/issue",
         .body = "{\"realm\":\"Certificate\",\"validity\":\"" TOKEN_VALIDITY "\"}",
+        .retry_after_s = wait_s,
     };
     _cleanup_json_ json_t *json = NULL;
     const char *token;
@@ -277,13 +279,18 @@ static int read_object(const struct buf *answer, struct registration *registrati
 }
 
 static int create(const struct channel_target *target, const char *namespace, const char *token,
-                  struct buf *problem, struct registration *registration)
+                  struct buf *problem, uint32_t *wait_s, struct registration *registration)
 {
     _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
     _cleanup_free_
     char *csr = NULL, *text = NULL;
     struct https_request request = {
-        .target = target, .path = "/enforcers", .token = token, .namespace = namespace};
+        .target = target,
+        .path = "/enforcers",
+        .token = token,
+        .namespace = namespace,
+        .retry_after_s = wait_s,
+    };
     int r = pki_key_new(&registration->key);
 
     registration->fqdn = fully_qualified();
@@ -310,7 +317,8 @@ static int create(const struct channel_target *target, const char *namespace, co
 }
 
 static int enrol_at(const struct config *config, const struct credential *credential,
-                    const char *url, struct buf *problem, struct registration *registration)
+                    const char *url, struct buf *problem, uint32_t *wait_s,
+                    struct registration *registration)
 {
     struct registration known = {.ca = credential->ca};
     struct channel_target target = {.url = url,
@@ -326,10 +334,10 @@ static int enrol_at(const struct config *config, const struct credential *creden
         return -EACCES;
     target.ca = ca;
     if (!credential->token)
-        r = issue(&target, problem, &token);
+        r = issue(&target, problem, wait_s, &token);
     if (r == 0)
         r = create(&target, config->namespace, credential->token ? credential->token : token,
-                   problem, registration);
+                   problem, wait_s, registration);
     if (r == 0) {
         registration->url = strdup(url);
         r = registration->url ? 0 : -ENOMEM;
@@ -337,7 +345,8 @@ static int enrol_at(const struct config *config, const struct credential *creden
     return r;
 }
 
-int registration_make(const struct config *config, struct buf *problem, struct registration **ret)
+int registration_make(const struct config *config, struct buf *problem, uint32_t *ret_wait_s,
+                      struct registration **ret)
 {
     _cleanup_(credential_clear) struct credential credential = {0};
     size_t n = config->n_consoles ? config->n_consoles : 1;
@@ -349,14 +358,16 @@ int registration_make(const struct config *config, struct buf *problem, struct r
         buf_puts(problem, "no Console is named: set `console` in the configuration");
         return -EACCES;
     }
+    *ret_wait_s = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
         struct registration *registration = calloc(1, sizeof(*registration));
+        uint32_t wait_s = 0;
 
         if (!registration)
             return -ENOMEM;
         buf_puts(problem, i ? "; " : "");
         r = enrol_at(config, &credential, config->n_consoles ? config->consoles[i] : credential.url,
-                     problem, registration);
+                     problem, &wait_s, registration);
         if (r == 0) {
             *ret = registration;
             return 0;
@@ -364,6 +375,7 @@ int registration_make(const struct config *config, struct buf *problem, struct r
         registration_free(&registration);
         if (r != -EAGAIN)
             return r;
+        *ret_wait_s = MIN(*ret_wait_s, wait_s); /* of the Console that is ready first */
     }
     return r;
 }

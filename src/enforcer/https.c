@@ -142,6 +142,15 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
     return 0;
 }
 
+static uint32_t retry_after_s(CURL *curl)
+{
+    curl_off_t seconds = 0;
+
+    if (curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK || seconds < 0)
+        return 0;
+    return (uint32_t)MIN(seconds, (curl_off_t)UINT32_MAX);
+}
+
 int https_run(const struct https_request *request, struct buf *answer, struct buf *problem)
 {
     char error[CURL_ERROR_SIZE], bearer[TOKEN_LINE_MAX];
@@ -170,6 +179,8 @@ int https_run(const struct https_request *request, struct buf *answer, struct bu
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
         code = curl_easy_perform(curl);
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        if (request->retry_after_s)
+            *request->retry_after_s = retry_after_s(curl);
         if (code != CURLE_OK)
             https_explain(curl, code, error, request->target->url, problem);
         r = code != CURLE_OK ? -EIO : (int)status;

@@ -30,6 +30,7 @@ struct https_request {
     const char *path;
     const char *token, *namespace; /* NULL: none */
     const char *body;              /* JSON: POST; NULL: GET */
+    uint32_t *retry_after_s;       /* NULL, or gets the answer's Retry-After (0: none) */
 };
 /* @return HTTP status, or -EIO with a problem; -ENOMEM */
 int https_run(const struct https_request *request, struct buf *answer, struct buf *problem);

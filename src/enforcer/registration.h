@@ -35,8 +35,10 @@ int registration_certificate_set(struct registration *registration, const char *
  * Ask the Console: blocking, for a thread or the command `register`.
  * @return 0; -EAGAIN: it may work later (not reachable); -EACCES: it will not, as things are;
  *         -ENOMEM. `problem` says what and what to do
+ * @param ret_wait_s  with -EAGAIN: what the Console asks to wait, 0: nothing
  */
-int registration_make(const struct config *config, struct buf *problem, struct registration **ret);
+int registration_make(const struct config *config, struct buf *problem, uint32_t *ret_wait_s,
+                      struct registration **ret);
 
 /* The PEM to trust: by `ca`, else that of the registration or credential. NULL: system store.
  * Owned by the caller. */

@@ -48,6 +48,7 @@ struct registering {
     struct config *config;
     struct registration *registration;
     struct buf problem;
+    uint32_t wait_s;
     int result;
 };
 
@@ -55,8 +56,8 @@ static void register_in_thread(uv_work_t *work)
 {
     struct registering *registering = work->data;
 
-    registering->result =
-        registration_make(registering->config, &registering->problem, &registering->registration);
+    registering->result = registration_make(registering->config, &registering->problem,
+                                            &registering->wait_s, &registering->registration);
 }
 
 static void registering_free(struct registering *registering)
@@ -119,7 +120,7 @@ static void registered(uv_work_t *work, int status)
     } else {
         log_event(LOG_LEVEL_ERROR, "console.not_registered", LOG_F("problem", "%s", problem));
         if (registering->result == -EAGAIN)
-            backoff_failure(&remote->backoff);
+            backoff_later(&remote->backoff, registering->wait_s);
         else
             backoff_bye(&remote->backoff, LINK_BYE_CLOCK); /* somebody has to do something */
         remote_error_set(remote, problem);

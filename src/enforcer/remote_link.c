@@ -179,9 +179,11 @@ static void take_bye(struct remote *remote, const struct link_message *message)
         [LINK_BYE_OVERLOAD] = "the Console is overloaded",
         [LINK_BYE_REFUSED] = "refused",
     };
+    size_t code = (size_t)message->bye.code;
+    const char *word = code < ARRAY_SIZE(words) ? words[code] : NULL;
     char text[REMOTE_ERROR_MAX];
 
-    snprintf(text, sizeof(text), "%s: %.300s", words[message->bye.code],
+    snprintf(text, sizeof(text), "%s: %.300s", word ? word : "a reason of a newer Console",
              message->bye.reason ? message->bye.reason : "");
     remote->bye = message->bye.code;
     remote_error_set(remote, text);

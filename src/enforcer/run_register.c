@@ -26,6 +26,7 @@ static int register_host(const struct options *options, const struct config *con
 {
     _cleanup_registration_ struct registration *registration = NULL;
     _cleanup_buf_ struct buf problem = BUF_INIT(8192);
+    uint32_t wait_s = 0;
     int r = registration_load(options->state, &problem, &registration);
 
     if (r == 0)
@@ -34,7 +35,7 @@ static int register_host(const struct options *options, const struct config *con
         return fail(ENFORCER_WRONG_INPUT, problem.data ? problem.data : error_text(r));
     r = https_init();
     if (r == 0)
-        r = registration_make(config, &problem, &registration);
+        r = registration_make(config, &problem, &wait_s, &registration);
     if (r < 0)
         return fail(ENFORCER_FAILED, problem.data ? problem.data : error_text(r));
     r = registration_save(options->state, registration);

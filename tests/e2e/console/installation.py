@@ -62,12 +62,12 @@ class Postgres:
 class Installation:
     """One bulkhead-console process and its data directory."""
 
-    def __init__(self, directory, database=None):
+    def __init__(self, directory, database=None, options=()):
         self.directory = str(directory)
         self.data = os.path.join(self.directory, "console")
         self.database = database
         self.process = self.port = None
-        self.start()
+        self.start(*options)
 
     def start(self, *options):
         self.log_path = os.path.join(self.directory, "console.log")

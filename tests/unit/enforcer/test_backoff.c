@@ -74,12 +74,29 @@ static void test_reasons(void **state)
     }
 }
 
+/* Not before the Console said, and spread afterwards; what it said counts once. */
+static void test_later(void **state)
+{
+    struct backoff backoff = {0};
+
+    backoff_later(&backoff, 30);
+    range(&backoff, 30000 + BACKOFF_FLOOR_MS, 31000);
+    backoff_later(&backoff, 30);
+    range(&backoff, 30000 + BACKOFF_FLOOR_MS, 32000);
+    backoff_later(&backoff, UINT32_MAX);
+    range(&backoff, BACKOFF_AFTER_MAX_S * 1000 + BACKOFF_FLOOR_MS,
+          BACKOFF_AFTER_MAX_S * 1000 + 4000);
+    backoff_failure(&backoff);
+    range(&backoff, BACKOFF_FLOOR_MS, 8000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_to_a_minute),
         cmocka_unit_test(test_spreads),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
