@@ -78,14 +78,18 @@ int auth_check_token(struct auth *auth, const char *token, const char *client,
  * limit). */
 int auth_quota_take(struct auth *auth, const struct caller *caller, int64_t uses);
 int64_t auth_quota_left(struct auth *auth, const struct caller *caller);
-/* Nobody gives what he does not have: does the caller have all of `permissions` (list of roles and
- * "kind,verb") in that namespace? *ret_missing: the first one that he has not. */
-bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
-                    const char *namespace, const char **ret_missing);
+/*
+ * Nobody gives what he does not hold, in permission, namespace, network and time: may the caller
+ * have a policy like this one (an object of kind apiauthorizationpolicy) in that namespace?
+ * @return 0; -EPERM with `error`, 403: which permission, or which of the policy's limits, is too
+ *         far; -ENOMEM
+ */
+int auth_check_grant(struct auth *auth, const struct caller *caller, const char *namespace,
+                     const json_t *policy, struct api_error *error);
 /* Are these permissions within those that the caller's token is restricted to? */
 bool auth_permissions_within(const json_t *permissions, const struct caller *caller);
-/* Whoever can act as somebody has all that this one has: is each policy that these claims match
- * (even one that is not in force now) within what the caller may? */
+/* Whoever can act as somebody has all that this one has: does the caller hold each policy that
+ * these claims match, even one that is not in force now? */
 bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims);
 /* {kind: {verb: true}} of all that the caller may do there, and a line for each policy there. */
 json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace);

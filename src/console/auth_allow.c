@@ -203,8 +203,6 @@ bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb
     return allowed;
 }
 
-/* ---- Granting ------------------------------------------------------------------------------- */
-
 /* What the caller may do in a namespace with this very token. */
 static void effective(const struct auth *auth, const struct caller *caller, const char *namespace,
                       struct auth_mask *ret)
@@ -214,74 +212,6 @@ static void effective(const struct auth *auth, const struct caller *caller, cons
         *ret = (struct auth_mask){0};
     if (caller->restricted_mask)
         auth_mask_and(ret, caller->restricted_mask);
-}
-
-/* What is good from some networks only, or so many times, is not given on without that. */
-static void grantable(const struct auth *auth, const struct caller *caller, const char *namespace,
-                      struct auth_mask *ret)
-{
-    effective(auth, caller, namespace, ret);
-    if (caller->has_restricted_networks ||
-        json_integer_value(json_object_get(caller->token, "quota")) > 0)
-        *ret = (struct auth_mask){0};
-}
-
-bool auth_may_grant(struct auth *auth, const struct caller *caller, const json_t *permissions,
-                    const char *namespace, const char **ret_missing)
-{
-    struct auth_mask own;
-
-    grantable(auth, caller, namespace, &own);
-    for (size_t i = 0; i < json_array_size(permissions); i++) {
-        const char *text = json_string_value(json_array_get(permissions, i));
-        struct auth_mask wanted = {0};
-
-        if (text)
-            auth_mask_add(&wanted, text);
-        if (text && !auth_mask_within(&wanted, &own)) {
-            *ret_missing = text;
-            return false;
-        }
-    }
-    return true;
-}
-
-bool auth_permissions_within(const json_t *permissions, const struct caller *caller)
-{
-    struct auth_mask wanted = {0};
-
-    for (size_t i = 0; i < json_array_size(permissions); i++) {
-        const char *text = json_string_value(json_array_get(permissions, i));
-
-        if (text)
-            auth_mask_add(&wanted, text);
-    }
-    return !caller->restricted_mask || auth_mask_within(&wanted, caller->restricted_mask);
-}
-
-struct covering {
-    const struct auth *auth;
-    const struct caller *caller;
-    bool all;
-};
-
-static void cover(void *context, const struct auth_policy *policy)
-{
-    struct covering *covering = context;
-    struct auth_mask own;
-
-    grantable(covering->auth, covering->caller, policy->authorized, &own);
-    covering->all &= auth_mask_within(&policy->mask, &own);
-}
-
-bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims)
-{
-    struct covering covering = {auth, caller, true};
-
-    assert(auth && caller && claims);
-
-    auth_policies_matching(&auth->policies, claims, cover, &covering);
-    return covering.all;
 }
 
 json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace)

@@ -64,6 +64,9 @@ struct auth_policies {
     struct auth_policy *by_id;
     struct auth_claim *by_claim;
 };
+/* What a policy object says; with `broken` set it can be read in part only, and grants nothing. */
+int auth_policy_new(const char *namespace, const json_t *sparse, struct auth_policy **ret);
+void auth_policy_free(struct auth_policy **policy);
 int auth_policies_put(struct auth_policies *policies, const char *id, const char *namespace,
                       const json_t *sparse);
 void auth_policies_remove(struct auth_policies *policies, const char *id);

@@ -14,8 +14,13 @@
 
 #define REALM "@auth:realm="
 
-static void policy_free(struct auth_policy *policy)
+void auth_policy_free(struct auth_policy **at)
 {
+    struct auth_policy *policy = *at;
+
+    if (!policy)
+        return;
+    *at = NULL;
     for (size_t i = 0; i < policy->n_clauses; i++)
         tag_set_clear(&policy->clauses[i]);
     free(policy->clauses);
@@ -109,6 +114,20 @@ static int read_all(struct auth_policy *policy, const char *namespace, const jso
     if (r == 0 && !namespace_is_within(policy->namespace, policy->authorized))
         r = -EINVAL;
     return r;
+}
+
+int auth_policy_new(const char *namespace, const json_t *sparse, struct auth_policy **ret)
+{
+    struct auth_policy *policy = calloc(1, sizeof(*policy));
+    int r = policy ? read_all(policy, namespace, sparse) : -ENOMEM;
+
+    if (r == -ENOMEM) {
+        auth_policy_free(&policy);
+        return r;
+    }
+    policy->broken = r < 0;
+    *ret = policy;
+    return 0;
 }
 
 /* ---- Index ---------------------------------------------------------------------------------- */
@@ -220,7 +239,7 @@ void auth_policies_remove(struct auth_policies *policies, const char *id)
         for (size_t j = 0; j < policy->clauses[i].n; j++)
             claim_forget(policies, policy->clauses[i].tags[j], policy);
     HASH_DEL(policies->by_id, policy);
-    policy_free(policy);
+    auth_policy_free(&policy);
 }
 
 /* A policy that cannot be read stays in the table, so that an explanation can say so. */
@@ -237,16 +256,10 @@ int auth_policies_put(struct auth_policies *policies, const char *id, const char
     auth_policies_remove(policies, id);
     if (HASH_COUNT(policies->by_id) >= AUTH_POLICIES_MAX)
         return -BULKHEAD_ETOOMANY;
-    policy = calloc(1, sizeof(*policy));
-    if (!policy)
-        return -ENOMEM;
-    memcpy(policy->id, id, strlen(id));
-    r = read_all(policy, namespace, sparse);
-    if (r == -ENOMEM) {
-        policy_free(policy);
+    r = auth_policy_new(namespace, sparse, &policy);
+    if (r < 0)
         return r;
-    }
-    policy->broken = r < 0;
+    memcpy(policy->id, id, strlen(id));
     HASH_ADD_STR(policies->by_id, id, policy);
     for (size_t i = 0; !policy->broken && i < policy->n_clauses; i++) {
         r = link_clause(policies, policy, &policy->clauses[i]);
@@ -270,7 +283,7 @@ void auth_policies_clear(struct auth_policies *policies)
     HASH_ITER(hh, policies->by_id, policy, next)
     {
         HASH_DEL(policies->by_id, policy);
-        policy_free(policy);
+        auth_policy_free(&policy);
     }
 }
 

@@ -290,7 +290,7 @@ static int check_schedule(const json_t *object, struct api_error *error)
 static int check_policy(struct api_call *call, const char *namespace, const json_t *object,
                         struct api_error *error)
 {
-    const char *authorized = text_of(object, "authorizedNamespace"), *missing;
+    const char *authorized = text_of(object, "authorizedNamespace");
     const char *expires = text_of(object, "expirationTime");
     int64_t expires_ms;
 
@@ -303,15 +303,9 @@ static int check_policy(struct api_call *call, const char *namespace, const json
         api_warn(call, "the policy has expired already");
     if (!objects_space(call->console->objects, authorized))
         api_warn(call, "there is no namespace %s yet", authorized);
-    if (call->caller &&
-        !auth_may_grant(call->console->auth, call->caller,
-                        json_object_get(object, "authorizedIdentities"), authorized, &missing)) {
-        api_error_set(error, 403, "Forbidden", "you cannot give %s in %s: you do not have it",
-                      missing, authorized);
-        snprintf(error->attribute, sizeof(error->attribute), "authorizedIdentities");
-        return -EPERM;
-    }
-    return 0;
+    return call->caller
+               ? auth_check_grant(call->console->auth, call->caller, namespace, object, error)
+               : 0;
 }
 
 static int policy_create(struct api_call *call, json_t *object, struct change_set *set,

@@ -30,47 +30,6 @@ static int refuse(struct api_error *error, int status, const char *title, const 
     return -EINVAL;
 }
 
-/* ---- Who may -------------------------------------------------------------------------------- */
-
-static int claims_of(const char *id, const char *namespace, const char *name, struct tag_set *ret)
-{
-    if (tag_set_addf(ret, "@auth:realm=certificate") < 0 ||
-        tag_set_addf(ret, "@auth:subject=app:credential:%s:%s", id, name) == -ENOMEM ||
-        tag_set_addf(ret, "@auth:commonname=app:credential:%s:%s", id, name) == -ENOMEM ||
-        tag_set_addf(ret, "@auth:organization=%s", namespace) == -ENOMEM ||
-        tag_set_addf(ret, "@auth:id=%s", id) < 0)
-        return -ENOMEM;
-    return 0;
-}
-
-/* Who changes a credential can make himself its owner: he must have what it has, and what it gets.
- */
-static int check_caller(struct api_call *call, const char *namespace, const json_t *object,
-                        struct api_error *error)
-{
-    const char *name = json_string_value(json_object_get(object, "name"));
-    struct auth *auth = call->console->auth;
-    _cleanup_tag_set_ struct tag_set claims = {0};
-    const char *missing;
-
-    if (!call->caller)
-        return 0;
-    if (claims_of(call->id, namespace, name ? name : "", &claims) < 0)
-        return -ENOMEM;
-    if (!auth_may_grant(auth, call->caller, json_object_get(object, "roles"), namespace,
-                        &missing)) {
-        api_error_set(error, 403, "Forbidden", "you cannot give %s in %s: you do not have it",
-                      missing, namespace);
-        snprintf(error->attribute, sizeof(error->attribute), "roles");
-        return -EPERM;
-    }
-    if (!auth_covers(auth, call->caller, &claims))
-        return refuse(error, 403, "Forbidden", "ID",
-                      "the credential may do things by API authorization policies that you may "
-                      "not: whoever changes it could use it");
-    return 0;
-}
-
 /* ---- Its policy ----------------------------------------------------------------------------- */
 
 static const struct object *policy_find(struct api_call *call, const char *id,
@@ -117,6 +76,59 @@ static int policy_follow(struct api_call *call, const char *namespace, const jso
         return change_set_update(set, policy, sparse);
     return change_set_create(set, schema_kind_find("apiauthorizationpolicy"), namespace, sparse,
                              NULL);
+}
+
+/* ---- Who may -------------------------------------------------------------------------------- */
+
+static int claims_of(const char *id, const char *namespace, const char *name, struct tag_set *ret)
+{
+    if (tag_set_addf(ret, "@auth:realm=certificate") < 0 ||
+        tag_set_addf(ret, "@auth:subject=app:credential:%s:%s", id, name) == -ENOMEM ||
+        tag_set_addf(ret, "@auth:commonname=app:credential:%s:%s", id, name) == -ENOMEM ||
+        tag_set_addf(ret, "@auth:organization=%s", namespace) == -ENOMEM ||
+        tag_set_addf(ret, "@auth:id=%s", id) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+/* In the words of a credential, which has roles, and no end. */
+static void translate(struct api_error *error)
+{
+    size_t len = strlen(error->description);
+
+    if (!*error->attribute || strcmp(error->attribute, "authorizedSubnets") == 0)
+        return;
+    if (strcmp(error->attribute, "authorizedIdentities") != 0)
+        snprintf(error->description + len, sizeof(error->description) - len,
+                 " - which an app credential does not have: it cannot be given such a right");
+    snprintf(error->attribute, sizeof(error->attribute), "roles");
+}
+
+/* Who changes a credential can make himself its owner: he must hold what it has, and what it gets.
+ */
+static int check_caller(struct api_call *call, const char *namespace, const json_t *object,
+                        struct api_error *error)
+{
+    const char *name = json_string_value(json_object_get(object, "name"));
+    _cleanup_json_ json_t *policy = policy_make(call->id, namespace, object);
+    struct auth *auth = call->console->auth;
+    _cleanup_tag_set_ struct tag_set claims = {0};
+    int r;
+
+    if (!call->caller)
+        return 0;
+    if (!policy || claims_of(call->id, namespace, name ? name : "", &claims) < 0)
+        return -ENOMEM;
+    r = auth_check_grant(auth, call->caller, namespace, policy, error);
+    if (r < 0) {
+        translate(error);
+        return r;
+    }
+    if (!auth_covers(auth, call->caller, &claims))
+        return refuse(error, 403, "Forbidden", "ID",
+                      "the credential may do things by API authorization policies that you may "
+                      "not: whoever changes it could use it");
+    return 0;
 }
 
 /* ---- Its certificate ------------------------------------------------------------------------ */

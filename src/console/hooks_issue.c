@@ -76,23 +76,20 @@ static const char *text_of(const json_t *request, const char *name)
 
 static bool networks_within(const json_t *networks, const struct caller *parent)
 {
-    for (size_t i = 0; i < json_array_size(networks); i++) {
-        const char *text = json_string_value(json_array_get(networks, i));
-        struct ip_prefix wanted;
-        bool within = false;
+    struct cidr_list wanted = {0};
+    const char *problem;
+    bool within = true;
 
-        if (!text || ip_prefix_parse(text, &wanted) < 0)
-            return false;
-        for (size_t j = 0; j < parent->restricted_networks.n_included; j++)
-            within |= ip_prefix_contains(&parent->restricted_networks.included[j], &wanted);
-        /* A hole somewhere in it: the simple answer is no. */
-        for (size_t j = 0; j < parent->restricted_networks.n_excluded; j++)
-            within &= !ip_prefix_contains(&parent->restricted_networks.excluded[j], &wanted) &&
-                      !ip_prefix_contains(&wanted, &parent->restricted_networks.excluded[j]);
-        if (!within)
-            return false;
+    if (!parent->has_restricted_networks)
+        return true;
+    for (size_t i = 0; within && i < json_array_size(networks); i++) {
+        const char *text = json_string_value(json_array_get(networks, i));
+
+        within = text && cidr_list_add(&wanted, text, &problem) == 0;
     }
-    return true;
+    within = within && cidr_list_within(&wanted, &parent->restricted_networks);
+    cidr_list_clear(&wanted);
+    return within;
 }
 
 /* One restriction: the request's when it is within the parent's, the parent's when there is none.

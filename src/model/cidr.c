@@ -129,6 +129,43 @@ bool cidr_list_has(const struct cidr_list *list, const struct ip_addr *addr)
            longest(list->excluded, list->n_excluded, addr);
 }
 
+/* Length of the longest in the list that contains all of `prefix`; -1: none. */
+static int longest_around(const struct ip_prefix *prefixes, size_t n,
+                          const struct ip_prefix *prefix)
+{
+    int best = -1;
+
+    for (size_t i = 0; i < n; i++)
+        if (prefixes[i].len > best && ip_prefix_contains(&prefixes[i], prefix))
+            best = prefixes[i].len;
+    return best;
+}
+
+/* Are all addresses of `prefix` in the list, but for those that `holes` takes away again? */
+static bool has_all(const struct cidr_list *list, const struct ip_prefix *prefix,
+                    const struct cidr_list *holes)
+{
+    if (longest_around(list->included, list->n_included, prefix) <=
+        longest_around(list->excluded, list->n_excluded, prefix))
+        return false;
+    for (size_t i = 0; i < list->n_excluded; i++)
+        if (ip_prefix_contains(prefix, &list->excluded[i]) &&
+            longest_around(holes->excluded, holes->n_excluded, &list->excluded[i]) < prefix->len)
+            return false;
+    return true;
+}
+
+bool cidr_list_within(const struct cidr_list *inner, const struct cidr_list *outer)
+{
+    assert(inner);
+    assert(outer);
+
+    for (size_t i = 0; i < inner->n_included; i++)
+        if (!has_all(outer, &inner->included[i], inner))
+            return false;
+    return true;
+}
+
 void cidr_list_clear(struct cidr_list *list)
 {
     if (!list)

@@ -198,6 +198,9 @@ int cidr_list_add(struct cidr_list *list, const char *text, const char **ret_pro
 const char *cidr_list_problem(const struct cidr_list *list, size_t *ret_at);
 /* Included and not in a hole. A longer include inside a hole includes again. */
 bool cidr_list_has(const struct cidr_list *list, const struct ip_addr *addr);
+/* Is each address of `inner` in `outer`? Prefix by prefix: several that only together make up a
+ * larger one count as not within. */
+bool cidr_list_within(const struct cidr_list *inner, const struct cidr_list *outer);
 void cidr_list_clear(struct cidr_list *list);
 /* An entry of a network is meant as a CIDR when a domain name could not look like that. */
 bool cidr_is_meant(const char *entry);

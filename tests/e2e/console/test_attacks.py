@@ -176,6 +176,62 @@ def test_limits_of_a_token_are_not_left_behind(console, admin):
         assert limited.get("/enforcers", namespace="/a").status == 200
 
 
+def account(console, admin, *roles, **limits):
+    """Somebody with a token, and these rights in /a by a policy with these limits."""
+    name, password = fresh("person"), "correct horse battery staple 9"
+    made = admin.post("/accounts", {"name": name, "email": "a@b.example", "password": password}, namespace="/")
+    assert made.status == 200, made
+    policy = {"name": name, "subject": [["@auth:realm=vince", "@auth:account=" + name]],
+              "authorizedIdentities": list(roles), "authorizedNamespace": "/a", **limits}
+    answer = admin.post("/apiauthorizationpolicies", policy, namespace="/a")
+    assert answer.status == 200, answer
+    client = Client(console)
+    client.token = client.post("/issue", {"realm": "Vince", "metadata": {
+        "vinceAccount": name, "vincePassword": password}}).body["token"]
+    return client
+
+
+SOON, LATER = "2190-01-01T00:00:00Z", "2191-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("own, too_far, within, attribute", [
+    ({"expirationTime": SOON}, [{}, {"expirationTime": LATER}], {"expirationTime": SOON}, "expirationTime"),
+    ({"authorizedSubnets": ["127.0.0.0/8"]}, [{}, {"authorizedSubnets": ["0.0.0.0/0"]}],
+     {"authorizedSubnets": ["127.0.0.1/32"]}, "authorizedSubnets"),
+    ({"activeSchedule": "* * * * *", "activeDuration": "1h"},
+     [{}, {"activeSchedule": "* * * * *", "activeDuration": "2h"}, {"activeSchedule": "0 * * * *", "activeDuration": "1h"}],
+     {"activeSchedule": "* * * * *", "activeDuration": "1m"}, "activeSchedule"),
+], ids=["end", "networks", "schedule"])
+def test_a_right_is_given_on_with_its_limits(console, admin, own, too_far, within, attribute):
+    limited = account(console, admin, "@auth:role=namespace.administrator", **own)
+    data = {"subject": [["@auth:realm=vince", "@auth:account=x"]], "authorizedIdentities": ["enforcer,get"],
+            "authorizedNamespace": "/a"}
+    for limits in too_far:
+        body = {"name": fresh("p"), **data, **limits}
+        answer = limited.post("/apiauthorizationpolicies", body, namespace="/a")
+        assert (answer.status, answer.body[0]["data"]["attribute"]) == (403, attribute), answer
+        imported = limited.post("/import", {"data": {"APIVersion": 1, "data": {"apiauthorizationpolicies": [body]}}},
+                                namespace="/a")
+        assert imported.status == 422 and "you hold" in imported.reason
+    made = limited.post("/apiauthorizationpolicies", {"name": fresh("p"), **data, **within}, namespace="/a")
+    assert made.status == 200, made
+    for limits in too_far:  # nor is it stretched afterwards
+        body = {**data, "name": made.body["name"], **limits}
+        assert limited.put(f"/apiauthorizationpolicies/{made.body['ID']}", body).status == 403
+    # A credential has networks, and no end.
+    credential = {"name": fresh("c"), "roles": ["enforcer,get"], "CSR": request_pem(new_key())}
+    answer = limited.post("/appcredentials", credential, namespace="/a")
+    assert answer.status == 403 and attribute in answer.reason
+    if attribute == "authorizedSubnets":
+        assert limited.post("/appcredentials", {**credential, **within}, namespace="/a").status == 200
+
+
+def test_a_right_without_limits_is_given_on_by_a_token_that_ends(console, admin):
+    brief = Client(console, token=admin.issue(validity="1m").body["token"])
+    body = {"name": fresh("c"), "roles": ["enforcer,get"], "CSR": request_pem(new_key())}
+    assert brief.post("/appcredentials", body, namespace="/a").status == 200
+
+
 # ---- Who one claims to be --------------------------------------------------------------------
 
 

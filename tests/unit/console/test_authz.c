@@ -254,15 +254,103 @@ static void test_granting(void **state)
     grant(f, "viewer", "/a", "*,get", NULL, id);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct caller *caller = caller_of(f, cases[i].who, cases[i].restrictions);
-        json_t *permissions = json_pack("[s]", cases[i].permission);
-        const char *missing = NULL;
+        json_t *policy = json_pack("{s:[s]}", "authorizedIdentities", cases[i].permission);
+        struct api_error error = {0};
+        int r = auth_check_grant(f->console.auth, caller, cases[i].namespace, policy, &error);
 
-        if (auth_may_grant(f->console.auth, caller, permissions, cases[i].namespace, &missing) !=
-            cases[i].allowed)
-            fail_msg("case %zu", i);
-        json_decref(permissions);
+        if (r != (cases[i].allowed ? 0 : -EPERM) || (r < 0 && error.status != 403))
+            fail_msg("case %zu: %s", i, error.description);
+        json_decref(policy);
         caller_free(&caller);
     }
+}
+
+/* What ends, or counts at times or from somewhere, is given on with the same edges or narrower. */
+static void test_granting_keeps_limits(void **state)
+{
+    static const char end[] = "{\"expirationTime\": \"2199-01-01T00:00:00Z\"}";
+    static const char net[] = "{\"authorizedSubnets\": [\"192.0.2.0/24\", \"!192.0.2.9\"]}";
+    static const char plan[] = "{\"activeSchedule\": \"* * * * *\", \"activeDuration\": \"1h\"}";
+    static const struct {
+        const char *own, *restrictions, *wanted, *attribute; /* NULL: allowed */
+    } cases[] = {
+        {"{}", NULL, "{}", NULL},
+        {end, NULL, "{}", "expirationTime"},
+        {end, NULL, "{\"expirationTime\": \"2199-01-01T00:00:01Z\"}", "expirationTime"},
+        {end, NULL, "{\"expirationTime\": \"2199-01-01T00:00:00Z\"}", NULL},
+        {end, NULL, "{\"expirationTime\": \"2030-01-01T00:00:00Z\"}", NULL},
+        {end, NULL, "{\"disabled\": true}", "expirationTime"},
+        {net, NULL, "{}", "authorizedSubnets"},
+        {net, NULL, "{\"authorizedSubnets\": [\"192.0.2.0/24\"]}", "authorizedSubnets"},
+        {net, NULL, "{\"authorizedSubnets\": [\"192.0.2.0/28\"]}", "authorizedSubnets"},
+        {net, NULL, "{\"authorizedSubnets\": [\"192.0.2.1\", \"::1\"]}", "authorizedSubnets"},
+        {net, NULL, "{\"authorizedSubnets\": [\"192.0.2.1\", \"192.0.2.128/25\"]}", NULL},
+        {plan, NULL, "{}", "activeSchedule"},
+        {plan, NULL, "{\"activeSchedule\": \"* * * * *\", \"activeDuration\": \"2h\"}",
+         "activeSchedule"},
+        {plan, NULL, "{\"activeSchedule\": \"0 * * * *\", \"activeDuration\": \"1h\"}",
+         "activeSchedule"},
+        {plan, NULL, "{\"activeSchedule\": \"* * * * *\", \"activeDuration\": \"30m\"}", NULL},
+        {"{}", "{\"quota\": 5}", "{}", ""},
+        {"{}", "{\"restrictions\": {\"networks\": [\"192.0.2.0/24\"]}}", "{}", "authorizedSubnets"},
+        {"{}", "{\"restrictions\": {\"networks\": [\"192.0.2.0/24\"]}}",
+         "{\"authorizedSubnets\": [\"192.0.2.0/25\"]}", NULL},
+    };
+    struct fixture *f = *state;
+    char id[SCHEMA_ID_LEN + 1];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct caller *caller = caller_of(f, "x", cases[i].restrictions);
+        json_t *policy = json_loads(cases[i].wanted, 0, NULL);
+        struct api_error error = {0};
+        int r;
+
+        grant(f, "x", "/a", "enforcer,any", cases[i].own, id);
+        json_object_set_new(policy, "authorizedIdentities", json_pack("[s]", "enforcer,get"));
+        r = auth_check_grant(f->console.auth, caller, "/a", policy, &error);
+        if (r != (cases[i].attribute ? -EPERM : 0) ||
+            (r < 0 && strcmp(error.attribute, cases[i].attribute) != 0))
+            fail_msg("case %zu: %s (%s)", i, error.description, error.attribute);
+        apply(f, STORE_DELETE, "apiauthorizationpolicy", id, "/a", NULL);
+        json_decref(policy);
+        caller_free(&caller);
+    }
+}
+
+/* A right without limits makes one with limits of no matter. */
+static void test_granting_by_the_furthest(void **state)
+{
+    struct fixture *f = *state;
+    char id[SCHEMA_ID_LEN + 1];
+    struct caller *caller = caller_of(f, "x", NULL);
+    json_t *policy = json_pack("{s:[s]}", "authorizedIdentities", "enforcer,get,post");
+    struct api_error error = {0};
+
+    grant(f, "x", "/a", "enforcer,any", "{\"expirationTime\": \"2199-01-01T00:00:00Z\"}", id);
+    grant(f, "x", "/a", "enforcer,get", "{\"name\": \"get\"}", id);
+    assert_int_equal(auth_check_grant(f->console.auth, caller, "/a", policy, &error), -EPERM);
+    grant(f, "x", "/a", "enforcer,post", "{\"name\": \"post\"}", id);
+    assert_int_equal(auth_check_grant(f->console.auth, caller, "/a", policy, &error), 0);
+    json_decref(policy);
+    caller_free(&caller);
+}
+
+/* Whoever is measured against somebody is so with his limits, too. */
+static void test_covering_keeps_limits(void **state)
+{
+    struct fixture *f = *state;
+    char id[SCHEMA_ID_LEN + 1];
+    struct caller *brief = caller_of(f, "brief", NULL), *viewer = caller_of(f, "viewer", NULL);
+
+    grant(f, "brief", "/a", "*,any", "{\"expirationTime\": \"2199-01-01T00:00:00Z\"}", id);
+    grant(f, "viewer", "/a", "*,get", NULL, id);
+    assert_false(auth_covers(f->console.auth, brief, &viewer->claims));
+    assert_false(auth_covers(f->console.auth, viewer, &brief->claims));
+    apply(f, STORE_DELETE, "apiauthorizationpolicy", id, "/a", NULL);
+    grant(f, "viewer", "/a", "*,get", "{\"expirationTime\": \"2198-01-01T00:00:00Z\"}", id);
+    assert_true(auth_covers(f->console.auth, brief, &viewer->claims));
+    caller_free(&brief);
+    caller_free(&viewer);
 }
 
 static void test_covering(void **state)
@@ -293,7 +381,10 @@ int main(void)
         TEST(test_explanations),
         TEST(test_namespaces),
         TEST(test_granting),
+        TEST(test_granting_keeps_limits),
+        TEST(test_granting_by_the_furthest),
         TEST(test_covering),
+        TEST(test_covering_keeps_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,52 @@ static void test_has(void **state)
     }
 }
 
+static void fill(struct cidr_list *list, const char *const entries[4])
+{
+    const char *problem;
+
+    for (size_t i = 0; i < 4 && entries[i]; i++)
+        assert_int_equal(cidr_list_add(list, entries[i], &problem), 0);
+}
+
+static void test_within(void **state)
+{
+    static const struct {
+        const char *inner[4], *outer[4];
+        bool within;
+    } rows[] = {
+        {{NULL}, {NULL}, true},
+        {{"10.0.0.0/8"}, {NULL}, false},
+        {{"10.0.0.0/8"}, {"10.0.0.0/8"}, true},
+        {{"10.1.0.0/16", "10.2.0.1"}, {"10.0.0.0/8"}, true},
+        {{"10.1.0.0/16", "11.0.0.1"}, {"10.0.0.0/8"}, false},
+        {{"10.0.0.0/8"}, {"10.1.0.0/16"}, false},
+        {{"10.0.0.0/8"}, {"::/0"}, false},
+        {{"2001:db8::/48"}, {"2001:db8::/32"}, true},
+        {{"::/0"}, {"0.0.0.0/0"}, false},
+        {{"10.0.0.0/8"}, {"10.0.0.0/9", "10.128.0.0/9"}, false}, /* simple rather than clever */
+        {{"10.0.0.0/8"}, {"10.0.0.0/8", "!10.1.0.0/16"}, false},
+        {{"10.2.0.0/16"}, {"10.0.0.0/8", "!10.1.0.0/16"}, true},
+        {{"10.1.2.0/24"}, {"10.0.0.0/8", "!10.1.0.0/16"}, false},
+        {{"10.1.0.0/16"}, {"10.0.0.0/8", "!10.1.0.0/16"}, false},
+        {{"10.1.2.0/24"}, {"10.0.0.0/8", "!10.1.0.0/16", "10.1.2.0/24"}, true},
+        {{"10.0.0.0/8", "!10.1.0.0/16"}, {"10.0.0.0/8", "!10.1.0.0/16"}, true},
+        {{"10.0.0.0/8", "!10.0.0.0/15"}, {"10.0.0.0/8", "!10.1.0.0/16"}, true},
+        {{"10.0.0.0/8", "!10.1.1.0/24"}, {"10.0.0.0/8", "!10.1.0.0/16"}, false},
+        {{"10.0.0.0/8", "!10.1.0.0/16", "10.1.1.0/24"}, {"10.0.0.0/8", "!10.1.0.0/16"}, false},
+        {{"10.1.0.0/24", "!10.0.0.0/8"}, {"10.1.0.0/16", "!10.1.0.7"}, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_(clear_list) struct cidr_list inner = {0}, outer = {0};
+
+        fill(&inner, rows[i].inner);
+        fill(&outer, rows[i].outer);
+        if (cidr_list_within(&inner, &outer) != rows[i].within)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void test_fqdns(void **state)
 {
     static const char *const wrong[] = {
@@ -126,9 +172,8 @@ static void test_fqdns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_cidrs),
-        cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_has),
+        cmocka_unit_test(test_wrong_cidrs), cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_has),         cmocka_unit_test(test_within),
         cmocka_unit_test(test_fqdns),
     };
 
