@@ -12,7 +12,15 @@ _bulkhead() {
         fi
         case "$word" in
         --output | -o) skip=1 ;;
+        --api | -A) skip=1 ;;
+        --api-cacert) skip=1 ;;
         --namespace | -n) skip=1 ;;
+        --token | -t) skip=1 ;;
+        --creds) skip=1 ;;
+        --profile) skip=1 ;;
+        --encoding) skip=1 ;;
+        --tracking-id) skip=1 ;;
+        --timeout) skip=1 ;;
         --file | -f) skip=1 ;;
         --from) skip=1 ;;
         --to) skip=1 ;;
@@ -25,14 +33,6 @@ _bulkhead() {
         --name) skip=1 ;;
         --authorized-subnet) skip=1 ;;
         --output-file) skip=1 ;;
-        --api | -A) skip=1 ;;
-        --api-cacert) skip=1 ;;
-        --token | -t) skip=1 ;;
-        --creds) skip=1 ;;
-        --profile) skip=1 ;;
-        --encoding) skip=1 ;;
-        --tracking-id) skip=1 ;;
-        --timeout) skip=1 ;;
         --template) skip=1 ;;
         --column | -c) skip=1 ;;
         --filter) skip=1 ;;
@@ -120,12 +120,12 @@ _bulkhead() {
     done
     case "$where" in
     'bulkhead')
-        flags='--output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='policy enforcer api appcred auth configure profiles completion help'
         files=0 asks=0
         ;;
     'bulkhead policy')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version'
         offer='check eval'
         files=0 asks=0
         ;;
@@ -140,17 +140,17 @@ _bulkhead() {
         files=1 asks=0
         ;;
     'bulkhead enforcer')
-        flags='--socket --output --no-headers --help --version'
+        flags='--socket --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='status pus flows counters netstat disable enable register'
         files=0 asks=0
         ;;
     'bulkhead enforcer status')
-        flags=' --socket --output --no-headers --help --version'
+        flags='--socket --output --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer pus')
-        flags=' --socket --output --no-headers --help --version'
+        flags='--socket --output --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
@@ -160,12 +160,12 @@ _bulkhead() {
         files=0 asks=0
         ;;
     'bulkhead enforcer counters')
-        flags=' --socket --output --no-headers --help --version'
+        flags='--socket --output --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer netstat')
-        flags=' --socket --output --no-headers --help --version'
+        flags='--socket --output --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
@@ -180,197 +180,197 @@ _bulkhead() {
         files=0 asks=0
         ;;
     'bulkhead enforcer register')
-        flags='--with --validity --quota --name --authorized-subnet --output-file --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --socket --output --no-headers --help --version'
+        flags='--with --validity --quota --name --authorized-subnet --output-file --socket --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead api')
-        flags='--output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='list get create update delete delete-many count describe info stub search all import export listen'
         files=0 asks=0
         ;;
     'bulkhead api list')
-        flags='--column --filter --recursive --propagated --param --order --limit --all --page --page-size --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--column --filter --recursive --propagated --param --order --limit --all --page --page-size --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api get')
-        flags='--column --recursive --propagated --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--column --recursive --propagated --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api create')
-        flags='--key --data --file --interactive --column --param --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--key --data --file --interactive --column --param --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api update')
-        flags='--key --data --file --interactive --column --recursive --propagated --param --override --force --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--key --data --file --interactive --column --recursive --propagated --param --override --force --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api delete')
-        flags='--column --recursive --propagated --override --force --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--column --recursive --propagated --override --force --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api delete-many')
-        flags='--filter --all --confirm --column --recursive --propagated --param --override --force --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--filter --all --confirm --column --recursive --propagated --param --override --force --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api count')
-        flags='--filter --recursive --propagated --param --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--filter --recursive --propagated --param --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api describe')
-        flags='--full --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--full --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api info')
-        flags=' --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api stub')
-        flags=' --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api search')
-        flags='--column --recursive --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--column --recursive --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead api all')
-        flags='--column --recursive --propagated --filter --param --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--column --recursive --propagated --filter --param --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead api import')
-        flags='--file --label --set --values --render --no-render --dry-run --delete --override --force --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--file --label --set --values --render --no-render --dry-run --delete --override --force --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=1 asks=0
         ;;
     'bulkhead api export')
-        flags='--identity --label --filter --base --recursive --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--identity --label --filter --base --recursive --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead api listen')
-        flags='--identity --filter --recursive --follow --output --template --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--identity --filter --recursive --follow --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead appcred')
-        flags='--api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='create list renew roles subnets enable disable delete'
         files=0 asks=0
         ;;
     'bulkhead appcred create')
-        flags='--role --type --authorized-subnet --max-issued-token-validity --description --output-file --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--role --type --authorized-subnet --max-issued-token-validity --description --output-file --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead appcred list')
-        flags='--output --template --column --recursive --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --template --column --recursive --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead appcred renew')
-        flags='--type --output-file --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--type --output-file --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred roles')
-        flags='--role --clear --template --column --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--role --clear --template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred subnets')
-        flags='--authorized-subnet --clear --template --column --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--authorized-subnet --clear --template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred enable')
-        flags='--template --column --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred disable')
-        flags='--template --column --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred delete')
-        flags=' --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead auth')
-        flags='--api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='appcred cert token local verify'
         files=0 asks=0
         ;;
     'bulkhead auth appcred')
-        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth cert')
-        flags='--cert --cert-key --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--cert --cert-key --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth token')
-        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth local')
-        flags='--account --otp --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--account --otp --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth verify')
-        flags=' --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead configure')
-        flags='--name --role --account --otp --force --use --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache --output --no-headers --help --version'
+        flags='--name --role --account --otp --force --use --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead profiles')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='list use show'
         files=0 asks=0
         ;;
     'bulkhead profiles list')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead profiles use')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead profiles show')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead completion')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version'
         offer='bash zsh fish'
         files=0 asks=0
         ;;
     'bulkhead help')
-        flags=' --output --no-headers --help --version'
+        flags='--output --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
@@ -378,7 +378,15 @@ _bulkhead() {
     if [ "$skip" = 1 ]; then
         case "$prev" in
         --output | -o) offer='table json yaml' files=0 asks=0 ;;
+        --api | -A) offer='' files=0 asks=0 ;;
+        --api-cacert) offer='' files=1 asks=0 ;;
         --namespace | -n) offer='' files=0 asks=1 ;;
+        --token | -t) offer='' files=0 asks=0 ;;
+        --creds) offer='' files=1 asks=0 ;;
+        --profile) offer='' files=0 asks=1 ;;
+        --encoding) offer='json msgpack' files=0 asks=0 ;;
+        --tracking-id) offer='' files=0 asks=0 ;;
+        --timeout) offer='' files=0 asks=0 ;;
         --file | -f) offer='' files=1 asks=0 ;;
         --from) offer='' files=0 asks=0 ;;
         --to) offer='' files=0 asks=0 ;;
@@ -391,14 +399,6 @@ _bulkhead() {
         --name) offer='' files=0 asks=0 ;;
         --authorized-subnet) offer='' files=0 asks=0 ;;
         --output-file) offer='' files=1 asks=0 ;;
-        --api | -A) offer='' files=0 asks=0 ;;
-        --api-cacert) offer='' files=1 asks=0 ;;
-        --token | -t) offer='' files=0 asks=0 ;;
-        --creds) offer='' files=1 asks=0 ;;
-        --profile) offer='' files=0 asks=1 ;;
-        --encoding) offer='json msgpack' files=0 asks=0 ;;
-        --tracking-id) offer='' files=0 asks=0 ;;
-        --timeout) offer='' files=0 asks=0 ;;
         --template) offer='' files=0 asks=0 ;;
         --column | -c) offer='' files=0 asks=1 ;;
         --filter) offer='' files=0 asks=0 ;;

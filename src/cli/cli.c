@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -86,6 +87,14 @@ static int run(struct cli_call *call)
     return command->run(call);
 }
 
+/* Asked of the pipe: which of the writes failed, and why, is not known any more. */
+static bool reader_is_gone(FILE *out)
+{
+    struct pollfd pipe = {.fd = fileno(out), .events = POLLOUT};
+
+    return poll(&pipe, 1, 0) > 0 && (pipe.revents & (POLLERR | POLLHUP));
+}
+
 int cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
     _cleanup_cli_call_ struct cli_call call = {.output = {.out = out, .headers = true}, .err = err};
@@ -97,9 +106,10 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err)
     /* An answer that did not arrive is a failure; a reader that had enough is not worth a word. */
     errno = 0;
     if (fflush(out) != 0 || ferror(out)) {
-        if (errno != EPIPE)
-            cli_error(&call, "cannot write the answer: %s",
-                      errno ? error_text(errno) : "output error");
+        const char *why = errno ? error_text(errno) : "output error";
+
+        if (!reader_is_gone(out))
+            cli_error(&call, "cannot write the answer: %s", why);
         r = r == CLI_USAGE ? r : CLI_FAILED;
     }
     return r;

@@ -81,18 +81,7 @@ static int unknown_command(const struct cli_call *call, const char *word)
     return unknown(call, "command", word, words, n, "");
 }
 
-static int unknown_option(const struct cli_call *call, const char *word)
-{
-    const char *words[CLI_WORDS_MAX];
-    size_t n = 0;
-
-    for (size_t d = 0; d < call->depth; d++)
-        for (size_t i = 0; i < call->path[d]->n_options && n < CLI_WORDS_MAX; i++)
-            words[n++] = call->path[d]->options[i].name;
-    if (word[1] != '-') /* a letter is too short to guess from */
-        n = 0;
-    return unknown(call, "option", word, words, n, "--");
-}
+/* ---- Options ------------------------------------------------------------------------------ */
 
 typedef bool option_matches_fn(const struct cli_option *option, const char *name, size_t len);
 
@@ -107,20 +96,79 @@ static bool has_letter(const struct cli_option *option, const char *name, size_t
 }
 
 /* From the deepest command to the root. */
-static const struct cli_option *find_option(const struct cli_call *call, option_matches_fn *matches,
-                                            const char *name, size_t len)
+static const struct cli_option *find_option(const struct cli_command *const *path, size_t depth,
+                                            option_matches_fn *matches, const char *name,
+                                            size_t len)
 {
-    for (size_t d = call->depth; d-- > 0;)
-        for (size_t i = 0; i < call->path[d]->n_options; i++)
-            if (matches(&call->path[d]->options[i], name, len))
-                return &call->path[d]->options[i];
+    for (size_t d = depth; d-- > 0;)
+        for (size_t i = 0; i < path[d]->n_options; i++)
+            if (matches(&path[d]->options[i], name, len))
+                return &path[d]->options[i];
     return NULL;
+}
+
+static const struct cli_option *find_named(const struct cli_call *call, const char *name)
+{
+    return find_option(call->path, call->depth, has_name, name, strlen(name));
+}
+
+/* Does it, or any command below it? */
+static bool asks_console(const struct cli_command *command)
+{
+    if (command->console)
+        return true;
+    for (size_t i = 0; i < command->n_children; i++)
+        if (!command->children[i].hidden && asks_console(&command->children[i]))
+            return true;
+    return false;
+}
+
+static bool is_in_force(const struct cli_command *const *path, size_t depth,
+                        const struct cli_option *option)
+{
+    if (option != find_option(path, depth, has_name, option->name, strlen(option->name)))
+        return false;
+    if (!option->console || asks_console(path[depth - 1]))
+        return true;
+    for (size_t d = 0; d < depth; d++)
+        if (path[d]->console)
+            return true;
+    return false;
+}
+
+const struct cli_option *cli_option_next(const struct cli_command *const *path, size_t depth,
+                                         size_t *at)
+{
+    size_t n = 0;
+
+    for (size_t d = depth; d-- > 0;)
+        for (size_t i = 0; i < path[d]->n_options; i++) {
+            if (n++ < *at)
+                continue;
+            *at = n;
+            if (is_in_force(path, depth, &path[d]->options[i]))
+                return &path[d]->options[i];
+        }
+    return NULL;
+}
+
+static int unknown_option(const struct cli_call *call, const char *word)
+{
+    const struct cli_option *option;
+    const char *words[CLI_WORDS_MAX];
+    size_t n = 0, at = 0;
+
+    while (n < CLI_WORDS_MAX && (option = cli_option_next(call->path, call->depth, &at)))
+        words[n++] = option->name;
+    if (word[1] != '-') /* a letter is too short to guess from */
+        n = 0;
+    return unknown(call, "option", word, words, n, "--");
 }
 
 static bool is_given(const struct cli_call *call, const struct cli_option *option)
 {
     for (size_t i = 0; i < call->n_given; i++)
-        if (call->given[i].option == option)
+        if (strcmp(call->given[i].option->name, option->name) == 0)
             return true;
     return false;
 }
@@ -179,12 +227,6 @@ static int add_option(struct cli_call *call, const struct cli_option *option, co
         return cli_usage_error(call, "--%s: given more than once", option->name);
     if (call->n_given >= CLI_OPTIONS_MAX)
         return cli_usage_error(call, "more than %d options", CLI_OPTIONS_MAX);
-    if (value) {
-        int r = check_choice(call, option->name, "--", option->choices, value);
-
-        if (r != CLI_DONE)
-            return r;
-    }
     call->given[call->n_given++] = (struct cli_given){.option = option, .value = value};
     return CLI_DONE;
 }
@@ -194,7 +236,7 @@ static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
 {
     const char *word = argv[*i], *name = word + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct cli_option *option = find_option(call, has_name, name, len);
+    const struct cli_option *option = find_option(call->path, call->depth, has_name, name, len);
 
     if (!option) {
         _cleanup_free_
@@ -218,7 +260,7 @@ static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
 static int parse_short(struct cli_call *call, char **argv, int argc, int *i)
 {
     for (const char *at = argv[*i] + 1; *at; at++) {
-        const struct cli_option *option = find_option(call, has_letter, at, 1);
+        const struct cli_option *option = find_option(call->path, call->depth, has_letter, at, 1);
         int r;
 
         if (!option) {
@@ -285,9 +327,30 @@ static int check_arguments(const struct cli_call *call)
     return CLI_DONE;
 }
 
+/* What was given, as the command has it: an option may stand before the words that say which. */
+static int settle_options(struct cli_call *call)
+{
+    for (size_t i = 0; i < call->n_given; i++) {
+        struct cli_given *given = &call->given[i];
+        int r;
+
+        given->option = find_named(call, given->option->name);
+        assert(given->option);
+        if (!is_in_force(call->path, call->depth, given->option))
+            return cli_usage_error(call, "--%s: this command asks no Console", given->option->name);
+        if (!given->value)
+            continue;
+        r = check_choice(call, given->option->name, "--", given->option->choices, given->value);
+        if (r != CLI_DONE)
+            return r;
+    }
+    return CLI_DONE;
+}
+
 int cli_parse(const struct cli_command *root, int argc, char **argv, struct cli_call *call)
 {
     bool words_only = false;
+    int r;
 
     call->path[0] = root;
     call->depth = 1;
@@ -298,7 +361,6 @@ int cli_parse(const struct cli_command *root, int argc, char **argv, struct cli_
 
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
-        int r;
 
         if (words_only || word[0] != '-' || word[1] == '\0')
             r = parse_word(call, word);
@@ -313,6 +375,9 @@ int cli_parse(const struct cli_command *root, int argc, char **argv, struct cli_
         if (r != CLI_DONE)
             return r;
     }
+    r = settle_options(call);
+    if (r != CLI_DONE)
+        return r;
     return cli_flag(call, "help") ? CLI_DONE : check_arguments(call);
 }
 
@@ -327,7 +392,7 @@ void cli_call_clear(struct cli_call *call)
 
 const struct cli_given *cli_next(const struct cli_call *call, const char *name, size_t *at)
 {
-    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
+    const struct cli_option *option = find_named(call, name);
 
     while (option && *at < call->n_given)
         if (call->given[(*at)++].option == option)
@@ -337,7 +402,7 @@ const struct cli_given *cli_next(const struct cli_call *call, const char *name, 
 
 const char *cli_value(const struct cli_call *call, const char *name)
 {
-    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
+    const struct cli_option *option = find_named(call, name);
 
     assert(option && option->value);
     for (size_t i = call->n_given; i-- > 0;)
@@ -348,7 +413,7 @@ const char *cli_value(const struct cli_call *call, const char *name)
 
 bool cli_flag(const struct cli_call *call, const char *name)
 {
-    const struct cli_option *option = find_option(call, has_name, name, strlen(name));
+    const struct cli_option *option = find_named(call, name);
 
     return option && is_given(call, option);
 }

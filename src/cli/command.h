@@ -45,6 +45,7 @@ struct cli_option {
     bool repeat;                /* may be given more than once */
     bool file;                  /* completion offers files */
     bool pair;                  /* KEY=VALUE, or KEY and VALUE as two words */
+    bool console;               /* says which Console, who and how: only where one is asked */
     enum cli_offer offer;
 };
 
@@ -70,6 +71,7 @@ struct cli_command {
     int (*run)(struct cli_call *call);   /* enum cli_exit; NULL: a group of commands */
     bool hidden;                         /* not in help, completion and manual */
     const char *kind;                    /* of the objects that CLI_OFFER_OBJECTS offers */
+    bool console;                        /* it, or all commands below, ask a Console */
 };
 
 struct cli_given {
@@ -100,6 +102,10 @@ extern const struct cli_command cli_root;
  * Only the form is checked: values against their choices, numbers of arguments; --help switches off
  * what is missing.
  *
+ * An option stands anywhere behind the command that has it, so those of the root stand anywhere. A
+ * name means the same wherever it is in the table, and the command says what it may be there: what
+ * stands before the last word of the command is looked up again when the whole command is known.
+ *
  * @param call  output.out and err are set by the caller; cli_call_clear() in any case
  * @return CLI_DONE, CLI_USAGE, or CLI_FAILED when memory is short
  */
@@ -111,6 +117,14 @@ const struct cli_command *cli_call_command(const struct cli_call *call);
 bool cli_flag(const struct cli_call *call, const char *name);
 /* The last value given; NULL when there was none. Asserts that the command has this option. */
 const char *cli_value(const struct cli_call *call, const char *name);
+
+/*
+ * The options in force for a command, the nearest first: its own and those of the commands above
+ * it, without what a nearer one of the same name replaces, and without those of the Console where
+ * none is asked. *at is 0 at first; NULL at the end.
+ */
+const struct cli_option *cli_option_next(const struct cli_command *const *path, size_t depth,
+                                         size_t *at);
 
 /* The next one of this name behind *at (0 at first); NULL when there is no more, or the command has
  * no such option. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command table. Everything the command line knows about itself is here. */
-#include "cli/client/session.h"
 #include "cli/command.h"
 #include "cli/tables.h"
 
 static const char *const formats[] = {"table", "json", "yaml", NULL};
+static const char *const encodings[] = {"json", "msgpack", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 static const struct cli_option root_options[] = {
@@ -16,6 +16,60 @@ static const struct cli_option root_options[] = {
     {.name = "no-headers", .help = "Print tables without titles"},
     {.name = "help", .letter = 'h', .help = "Explain the command and do nothing"},
     {.name = "version", .letter = 'V', .help = "Print the version and do nothing"},
+    {.name = "api",
+     .letter = 'A',
+     .value = "URL",
+     .help = "Address of the Console",
+     .console = true},
+    {.name = "api-cacert",
+     .value = "FILE",
+     .help = "Trust the authorities in this file, and no others",
+     .file = true,
+     .console = true},
+    {.name = "api-skip-verify",
+     .help = "Do not check who the Console is: whoever is in between reads and changes all",
+     .console = true},
+    {.name = "namespace",
+     .letter = 'n',
+     .value = "NS",
+     .help = "Namespace to work in",
+     .offer = CLI_OFFER_NAMESPACES,
+     .console = true},
+    {.name = "token",
+     .letter = 't',
+     .value = "TOKEN",
+     .help = "Token to use as it is",
+     .console = true},
+    {.name = "creds",
+     .value = "FILE",
+     .help = "App credential to get tokens with",
+     .file = true,
+     .console = true},
+    {.name = "profile",
+     .value = "NAME",
+     .help = "Profile to take what is not given here from",
+     .offer = CLI_OFFER_PROFILES,
+     .console = true},
+    {.name = "encoding",
+     .value = "FORM",
+     .help = "How to talk to the Console: json (default) or msgpack",
+     .choices = encodings,
+     .console = true},
+    {.name = "tracking-id",
+     .value = "ID",
+     .help = "Identifier that the Console logs",
+     .console = true},
+    {.name = "timeout",
+     .value = "SECONDS",
+     .help = "How long to wait for the next byte (default 60)",
+     .console = true},
+    {.name = "verbose",
+     .letter = 'v',
+     .help = "Say on standard error what is asked",
+     .console = true},
+    {.name = "no-cache",
+     .help = "Neither use nor keep tokens in ~/.cache/bulkhead",
+     .console = true},
 };
 
 /* ---- policy --------------------------------------------------------------------------------- */
@@ -29,6 +83,7 @@ static const struct cli_argument check_argument = {
 
 static const struct cli_option check_options[] = {
     {.name = "namespace",
+     .letter = 'n',
      .value = "NS",
      .help = "Namespace the files are imported into (default /)"},
     {.name = "strict", .help = "Exit 1 for warnings, too"},
@@ -54,6 +109,7 @@ static const struct cli_option eval_options[] = {
      .value = "PORT",
      .help = "Protocol and port: tcp/5432, udp/53, icmp/8/0, sctp"},
     {.name = "namespace",
+     .letter = 'n',
      .value = "NS",
      .help = "Namespace the files are imported into and of peers that name none (default /)"},
     {.name = "cases",
@@ -197,7 +253,8 @@ static const struct cli_command enforcer_commands[] = {
                 "192.0.2.0/24",
      .options = cli_register_options,
      .n_options = ARRAY_SIZE(cli_register_options),
-     .run = cli_enforcer_register},
+     .run = cli_enforcer_register,
+     .console = true},
 };
 
 /* ---- the rest ------------------------------------------------------------------------------- */
@@ -235,19 +292,18 @@ static const struct cli_command root_commands[] = {
      .options = cli_api_options,
      .n_options = ARRAY_SIZE(cli_api_options),
      .children = cli_api_commands,
-     .n_children = ARRAY_SIZE(cli_api_commands)},
+     .n_children = ARRAY_SIZE(cli_api_commands),
+     .console = true},
     {.name = "appcred",
      .help = "Make and manage app credentials: certificates for programs",
-     .options = session_options,
-     .n_options = ARRAY_SIZE(session_options),
      .children = cli_appcred_commands,
-     .n_children = ARRAY_SIZE(cli_appcred_commands)},
+     .n_children = ARRAY_SIZE(cli_appcred_commands),
+     .console = true},
     {.name = "auth",
      .help = "Get tokens, and look at them",
-     .options = session_options,
-     .n_options = ARRAY_SIZE(session_options),
      .children = cli_auth_commands,
-     .n_children = ARRAY_SIZE(cli_auth_commands)},
+     .n_children = ARRAY_SIZE(cli_auth_commands),
+     .console = true},
     {.name = "configure",
      .help = "Make a profile with an app credential of its own",
      .details = "Begins with --creds (the administrator's file that the Console wrote at its first "
@@ -258,13 +314,15 @@ static const struct cli_command root_commands[] = {
                 "--account ann --name work --role namespace.viewer",
      .options = cli_configure_options,
      .n_options = ARRAY_SIZE(cli_configure_options),
-     .run = cli_configure},
+     .run = cli_configure,
+     .console = true},
     {.name = "profiles",
      .help = "List and choose profiles",
      .details = "A profile is ~/.config/bulkhead/NAME.yaml with api, namespace, creds, "
                 "api-cacert, encoding, output, timeout.",
      .children = cli_profiles_commands,
-     .n_children = ARRAY_SIZE(cli_profiles_commands)},
+     .n_children = ARRAY_SIZE(cli_profiles_commands),
+     .console = true},
     {.name = "completion",
      .help = "Print the completion script for a shell",
      .example = "source <(bulkhead completion bash)",

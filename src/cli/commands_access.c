@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command table of appcred, auth, profiles, configure and enforcer register. */
-#include "cli/client/session.h"
 #include "cli/tables.h"
 
 #define OPTIONS(array) .options = (array), .n_options = ARRAY_SIZE(array)
@@ -236,7 +235,7 @@ static const struct cli_argument maybe_profile_argument = {
 
 const struct cli_command cli_profiles_commands[CLI_PROFILES_COMMANDS_N] = {
     {.name = "list",
-     .help = "List the profiles; * marks the one in force, > when BULKHEAD_PROFILE says so",
+     .help = "List the profiles; * marks the one in force, > when it is so for now only",
      .run = cli_profiles_list},
     {.name = "use",
      .help = "Make a profile the one in force",
@@ -255,7 +254,6 @@ const struct cli_option cli_configure_options[CLI_CONFIGURE_OPTIONS_N] = {
     {.name = "otp", .value = "CODE", .help = "One-time password; - asks for it"},
     {.name = "force", .help = "Replace a profile of this name"},
     {.name = "use", .help = "Make it the profile in force"},
-    SESSION_OPTIONS_OF_A_LEAF,
 };
 
 /* ---- enforcer register -------------------------------------------------------------------- */
@@ -272,5 +270,4 @@ const struct cli_option cli_register_options[CLI_REGISTER_OPTIONS_N] = {
     {.name = "name", .value = "NAME", .help = "Name of the app credential"},
     SUBNET,
     OUTPUT_FILE,
-    SESSION_OPTIONS_OF_A_LEAF,
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command table of `bulkhead api`. */
-#include "cli/client/session.h"
 #include "cli/tables.h"
 
 const char *const cli_object_formats[] = {"table", "json", "yaml", "none", "template", NULL};
@@ -14,7 +13,6 @@ const struct cli_option cli_api_options[CLI_API_OPTIONS_N] = {
     {.name = "template",
      .value = "TEXT",
      .help = "Print this for each object: '{{.name}} {{.ID}}' (docs/formats/templates.md)"},
-    SESSION_OPTIONS_OF_A_LEAF,
 };
 
 /* ---- Options that several commands have --------------------------------------------------- */

@@ -186,6 +186,20 @@ static void offer_by(const struct completion *completion, enum cli_offer what)
     }
 }
 
+static void offer_options(const struct completion *completion)
+{
+    const struct cli_call *typed = completion->typed;
+    const struct cli_option *option;
+    size_t at = 0;
+
+    while ((option = cli_option_next(typed->path, typed->depth, &at))) {
+        char name[128];
+
+        snprintf(name, sizeof(name), "--%s", option->name);
+        offer(completion, name);
+    }
+}
+
 static const struct cli_option *option_of(const struct cli_call *call, const char *word)
 {
     for (size_t d = call->depth; word && *word == '-' && d-- > 0;)
@@ -215,13 +229,7 @@ static void complete(const struct completion *completion, const char *last, cons
         return;
     }
     if (*completion->current == '-') {
-        for (size_t d = typed->depth; d-- > 0;)
-            for (size_t i = 0; i < typed->path[d]->n_options; i++) {
-                char name[128];
-
-                snprintf(name, sizeof(name), "--%s", typed->path[d]->options[i].name);
-                offer(completion, name);
-            }
+        offer_options(completion);
         return;
     }
     for (size_t i = 0; i < command->n_children; i++)

@@ -76,14 +76,15 @@ static void print_descend_arm(const struct cli_command *const *path, size_t dept
 static void print_offer_arm(const struct cli_command *const *path, size_t depth, void *arg)
 {
     const struct cli_command *command = path[depth - 1];
+    const struct cli_option *option;
+    size_t at = 0, n_flags = 0;
     FILE *out = arg;
 
     fputs("    '", out);
     cli_path_print(path, depth, out);
     fputs("')\n        flags='", out);
-    for (size_t d = depth; d-- > 0;)
-        for (size_t i = 0; i < path[d]->n_options; i++)
-            fprintf(out, "%s--%s", d + 1 < depth || i ? " " : "", path[d]->options[i].name);
+    while ((option = cli_option_next(path, depth, &at)))
+        fprintf(out, "%s--%s", n_flags++ ? " " : "", option->name);
     fputs("'\n        offer='", out);
     for (size_t i = 0, n = 0; i < command->n_children; i++)
         if (!command->children[i].hidden)

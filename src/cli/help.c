@@ -77,32 +77,29 @@ void cli_usage_print(const struct cli_command *const *path, size_t depth, FILE *
     fputc('\n', out);
 }
 
-/* A deeper command has an option of this name, which counts. */
-static bool is_shadowed(const struct cli_command *const *path, size_t depth, size_t at,
-                        const struct cli_option *option)
+static void print_option(const struct cli_option *option, FILE *out)
 {
-    for (size_t d = at + 1; d < depth; d++)
-        for (size_t i = 0; i < path[d]->n_options; i++)
-            if (strcmp(path[d]->options[i].name, option->name) == 0)
-                return true;
-    return false;
+    char name[64], letter[8] = "    ";
+
+    if (option->letter)
+        snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+    snprintf(name, sizeof(name), "%s--%s%s%s", letter, option->name, option->value ? " " : "",
+             option->value ? option->value : "");
+    print_entry(out, name, option->help);
 }
 
-static void print_options(const struct cli_command *const *path, size_t depth, size_t at, FILE *out)
+static void print_options(const struct cli_command *const *path, size_t depth, bool console,
+                          const char *title, FILE *out)
 {
-    const struct cli_command *command = path[at];
+    const struct cli_option *option;
+    size_t at = 0;
 
-    for (size_t i = 0; i < command->n_options; i++) {
-        const struct cli_option *option = &command->options[i];
-        char name[64], letter[8] = "    ";
-
-        if (is_shadowed(path, depth, at, option))
+    while ((option = cli_option_next(path, depth, &at))) {
+        if (option->console != console)
             continue;
-        if (option->letter)
-            snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-        snprintf(name, sizeof(name), "%s--%s%s%s", letter, option->name, option->value ? " " : "",
-                 option->value ? option->value : "");
-        print_entry(out, name, option->help);
+        fputs(title, out);
+        title = "";
+        print_option(option, out);
     }
 }
 
@@ -131,9 +128,8 @@ void cli_help_print(const struct cli_command *const *path, size_t depth, FILE *o
         fputs("\nArguments:\n", out);
         print_entry(out, command->argument->name, command->argument->help);
     }
-    fputs("\nOptions:\n", out);
-    for (size_t d = depth; d-- > 0;)
-        print_options(path, depth, d, out);
+    print_options(path, depth, false, "\nOptions:\n", out);
+    print_options(path, depth, true, "\nWhich Console, who, and where:\n", out);
     if (command->example) {
         fputs("\nExamples:\n  ", out);
         for (const char *at = command->example; *at; at++)

@@ -55,12 +55,14 @@ static void print_tagged(FILE *out, const char *head, const char *value, const c
     fputs(".\n", out);
 }
 
-static void print_options(FILE *out, const struct cli_command *command)
+static void print_options(FILE *out, const struct cli_command *command, bool console)
 {
     for (size_t i = 0; i < command->n_options; i++) {
         const struct cli_option *option = &command->options[i];
         char head[64];
 
+        if (option->console != console)
+            continue;
         if (option->letter)
             snprintf(head, sizeof(head), "-%c, --%s", option->letter, option->name);
         else
@@ -90,7 +92,7 @@ static void print_command(const struct cli_command *const *path, size_t depth, v
     }
     if (command->argument)
         print_tagged(out, command->argument->name, NULL, command->argument->help);
-    print_options(out, command);
+    print_options(out, command, false);
     if (command->example) {
         fputs(".PP\nExamples:\n.PP\n.nf\n.RS\n", out);
         print_roff(out, command->example);
@@ -140,7 +142,11 @@ void cli_manual_print(const struct cli_command *root, FILE *out)
           out);
     print_paragraphs(out, root->details);
     fputs(".SH OPTIONS\nThese hold for every command and stand anywhere on the line.\n", out);
-    print_options(out, root);
+    print_options(out, root, false);
+    fputs(".SS Which Console, who, and where\nThese hold for every command that asks a Console, "
+          "and stand anywhere on the line.\n",
+          out);
+    print_options(out, root, true);
     fputs(".SH COMMANDS\n", out);
     cli_visit(root, print_command, out);
     fputs(tail, out);

@@ -33,10 +33,9 @@ int cli_profiles_list(struct cli_call *call)
                                                 {.title = "NAMESPACE", .key = "namespace"}};
     enum setting_source source;
     _cleanup_free_
-    char *in_force = settings_profile_name(NULL, &source);
+    char *in_force = settings_profile_name(cli_value(call, "profile"), &source);
     _cleanup_(strv_free) char **names = NULL;
     json_t *list = json_array();
-    const char *const flags[SETTINGS_N] = {0};
     size_t n;
     int r;
 
@@ -45,10 +44,10 @@ int cli_profiles_list(struct cli_call *call)
         _cleanup_settings_ struct settings settings = {0};
         _cleanup_buf_ struct buf problem = BUF_INIT(4096);
         bool now = in_force && strcmp(names[i], in_force) == 0;
-        const char *mark = !now ? "" : source == SETTING_FROM_ENVIRONMENT ? ">" : "*";
+        const char *mark = !now ? "" : source >= SETTING_FROM_ENVIRONMENT ? ">" : "*";
 
         /* One that cannot be read is listed as well; `show` says why. */
-        settings_resolve(flags, names[i], &problem, &settings);
+        settings_of_profile(names[i], &problem, &settings);
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:s?, s:s?, s:b}", "mark", mark, "name",
                                         names[i], "api", settings.values[SETTING_API], "namespace",
@@ -105,17 +104,12 @@ int cli_profiles_show(struct cli_call *call)
                                                 {.title = "VALUE", .key = "value"},
                                                 {.title = "FROM", .key = "from"}};
     _cleanup_settings_ struct settings settings = {0};
-    _cleanup_buf_ struct buf problem = BUF_INIT(4096);
-    const char *const flags[SETTINGS_N] = {0};
-    json_t *list = json_array();
-    int r =
-        settings_resolve(flags, call->n_arguments ? call->arguments[0] : NULL, &problem, &settings);
+    json_t *list;
+    int r = session_settings(call, call->n_arguments ? call->arguments[0] : NULL, &settings);
 
-    if (r < 0) {
-        json_decref(list);
-        cli_complain(call, problem.data ? problem.data : "out of memory");
-        return CLI_USAGE;
-    }
+    if (r != CLI_DONE)
+        return r;
+    list = json_array();
     json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "setting", "profile", "value",
                                           settings.profile, "from",
                                           settings.profile_exists ? "file" : "no file"));

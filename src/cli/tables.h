@@ -10,9 +10,9 @@
 #define CLI_APPCRED_COMMANDS_N 8
 #define CLI_AUTH_COMMANDS_N 5
 #define CLI_PROFILES_COMMANDS_N 3
-#define CLI_REGISTER_OPTIONS_N 18
-#define CLI_CONFIGURE_OPTIONS_N 18
-#define CLI_API_OPTIONS_N 14
+#define CLI_REGISTER_OPTIONS_N 6
+#define CLI_CONFIGURE_OPTIONS_N 6
+#define CLI_API_OPTIONS_N 2
 
 extern const struct cli_command cli_api_commands[CLI_API_COMMANDS_N];
 extern const struct cli_option cli_api_options[CLI_API_OPTIONS_N];

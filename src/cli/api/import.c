@@ -223,7 +223,7 @@ static int render_only(struct cli_call *call)
 {
     _cleanup_settings_ struct settings settings = {0};
     struct importing importing = {.call = call};
-    int r = session_settings(call, &settings);
+    int r = session_settings(call, NULL, &settings);
 
     if (r == CLI_DONE)
         r = prepare(&importing, settings.values[SETTING_API] ? settings.values[SETTING_API] : "",

@@ -10,9 +10,6 @@
 
 #define QUIET_TIMEOUT_S 2
 
-const char *const session_encodings[] = {"json", "msgpack", NULL};
-const struct cli_option session_options[SESSION_OPTIONS_N] = {SESSION_OPTIONS_OF_A_LEAF};
-
 void cli_complain(const struct cli_call *call, const char *text)
 {
     bool first = true;
@@ -49,7 +46,7 @@ int cli_print_safe(const struct cli_call *call, const char *text)
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
-int session_settings(struct cli_call *call, struct settings *ret)
+int session_settings(struct cli_call *call, const char *profile, struct settings *ret)
 {
     _cleanup_buf_ struct buf problem = BUF_INIT(CLIENT_MESSAGE_MAX);
     const char *flags[SETTINGS_N] = {0};
@@ -61,7 +58,7 @@ int session_settings(struct cli_call *call, struct settings *ret)
         else
             flags[i] = cli_value(call, setting_texts[i].name);
     }
-    r = settings_resolve(flags, cli_value(call, "profile"), &problem, ret);
+    r = settings_resolve(flags, profile ? profile : cli_value(call, "profile"), &problem, ret);
     if (r == 0)
         return CLI_DONE;
     if (r == -ENOMEM || !problem.data)
@@ -212,7 +209,7 @@ static int open_session(struct cli_call *call, struct session *session)
     int r;
 
     session->call = call;
-    r = session_settings(call, &session->settings);
+    r = session_settings(call, NULL, &session->settings);
     if (r == CLI_DONE)
         r = load_credential(session);
     if (r == CLI_DONE)

@@ -28,48 +28,9 @@ struct session {
     bool quiet;            /* say nothing: for completion */
 };
 
-/* Options of every command that uses this, for the command table. */
-#define SESSION_OPTIONS_N 12
-extern const struct cli_option session_options[SESSION_OPTIONS_N];
-/* The same for tables that have others besides. */
-#define SESSION_OPTIONS_OF_A_LEAF                                                                  \
-    {.name = "api", .letter = 'A', .value = "URL", .help = "Address of the Console"},              \
-        {.name = "api-cacert",                                                                     \
-         .value = "FILE",                                                                          \
-         .help = "Trust the authorities in this file, and no others",                              \
-         .file = true},                                                                            \
-        {.name = "api-skip-verify",                                                                \
-         .help = "Do not check who the Console is: whoever is in between reads and changes all"},  \
-        {.name = "namespace",                                                                      \
-         .letter = 'n',                                                                            \
-         .value = "NS",                                                                            \
-         .help = "Namespace to work in",                                                           \
-         .offer = CLI_OFFER_NAMESPACES},                                                           \
-        {.name = "token", .letter = 't', .value = "TOKEN", .help = "Token to use as it is"},       \
-        {.name = "creds",                                                                          \
-         .value = "FILE",                                                                          \
-         .help = "App credential to get tokens with",                                              \
-         .file = true},                                                                            \
-        {.name = "profile",                                                                        \
-         .value = "NAME",                                                                          \
-         .help = "Profile to take what is not given here from",                                    \
-         .offer = CLI_OFFER_PROFILES},                                                             \
-        {.name = "encoding",                                                                       \
-         .value = "FORM",                                                                          \
-         .help = "How to talk to the Console: json (default) or msgpack",                          \
-         .choices = session_encodings},                                                            \
-        {.name = "tracking-id", .value = "ID", .help = "Identifier that the Console logs"},        \
-        {.name = "timeout",                                                                        \
-         .value = "SECONDS",                                                                       \
-         .help = "How long to wait for the next byte (default 60)"},                               \
-        {.name = "verbose", .letter = 'v', .help = "Say on standard error what is asked"},         \
-    {                                                                                              \
-        .name = "no-cache", .help = "Neither use nor keep tokens in ~/.cache/bulkhead"             \
-    }
-extern const char *const session_encodings[];
-
-/* Settings alone; says what is wrong. enum cli_exit. */
-int session_settings(struct cli_call *call, struct settings *ret);
+/* Settings alone; says what is wrong. `profile` goes before --profile; NULL: none. enum cli_exit.
+ */
+int session_settings(struct cli_call *call, const char *profile, struct settings *ret);
 /* @return enum cli_exit, with everything said; session_clear() in any case */
 int session_open(struct cli_call *call, struct session *ret);
 /* Without a word, only with a token at hand, and soon. 0 or -errno. */

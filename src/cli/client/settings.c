@@ -258,6 +258,12 @@ int settings_resolve(const char *const flags[SETTINGS_N], const char *profile, s
     return 0;
 }
 
+int settings_of_profile(const char *name, struct buf *problem, struct settings *ret)
+{
+    *ret = (struct settings){.profile = strdup(name)};
+    return ret->profile ? read_profile(ret, true, problem) : -ENOMEM;
+}
+
 void settings_clear(struct settings *settings)
 {
     for (size_t i = 0; i < SETTINGS_N; i++) {

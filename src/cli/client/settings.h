@@ -63,6 +63,8 @@ struct settings {
  */
 int settings_resolve(const char *const flags[SETTINGS_N], const char *profile, struct buf *problem,
                      struct settings *ret);
+/* What a profile says, and nothing else. Errors as above; settings_clear() in any case. */
+int settings_of_profile(const char *name, struct buf *problem, struct settings *ret);
 void settings_clear(struct settings *settings);
 #define _cleanup_settings_ _cleanup_(settings_clear)
 bool settings_is_true(const char *value);
