@@ -130,14 +130,21 @@ static void let_go(struct channel *channel)
 /* ---- The end of a connection -----------------------------------------------------------------
  */
 
+static bool was_reached(CURLcode code)
+{
+    return code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
+           code != CURLE_COULDNT_RESOLVE_PROXY;
+}
+
 static void tell_end(uv_timer_t *timer)
 {
     struct channel *channel = timer->data;
+    bool reached = was_reached(channel->attempt.code);
     char reason[CHANNEL_REASON_MAX];
 
     memcpy(reason, channel->reason, sizeof(reason));
     let_go(channel);
-    channel->events.closed(channel->context, reason);
+    channel->events.closed(channel->context, reason, reached);
 }
 
 /* Told from the loop, never from within a call of the owner. */

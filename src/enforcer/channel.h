@@ -32,8 +32,8 @@ struct channel;
 struct channel_events {
     void (*opened)(void *context);
     void (*message)(void *context, const void *data, size_t len);
-    /* Once per connect; the channel is idle again. */
-    void (*closed)(void *context, const char *reason);
+    /* Once per connect; the channel is idle again. `reached`: somebody took the connection. */
+    void (*closed)(void *context, const char *reason, bool reached);
 };
 
 struct channel_target {            /* copied */

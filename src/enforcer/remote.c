@@ -204,7 +204,7 @@ static void retry(uv_timer_t *timer)
         return;
     }
     if (start_connecting(remote) < 0) {
-        backoff_failure(&remote->backoff);
+        backoff_failure(&remote->backoff, true);
         connect_soon(remote, next_delay_ms(remote));
     }
 }
@@ -217,22 +217,25 @@ static void connect_soon(struct remote *remote, uint32_t delay_ms)
 }
 
 /* When one Console is dead the next is tried at once; waiting comes after all were. */
-void remote_ended(struct remote *remote, const char *reason)
+void remote_ended(struct remote *remote, const char *reason, bool reached)
 {
     size_t n = MAX(remote->daemon->config->n_consoles, (size_t)1);
     bool was_connected = remote->state == REMOTE_CONNECTED;
     uint32_t delay_ms;
 
     remote_report_stop(remote);
+    remote->any_reached |= reached;
     if (!remote->bye || !*remote->error)
         remote_error_set(remote, reason);
     if (remote->bye)
         backoff_bye(&remote->backoff, remote->bye);
     else if (++remote->urls_tried >= n || was_connected)
-        backoff_failure(&remote->backoff);
+        backoff_failure(&remote->backoff, remote->any_reached);
     remote->url_at++;
-    if (was_connected || remote->urls_tried >= n)
+    if (was_connected || remote->urls_tried >= n) {
         remote->urls_tried = 0;
+        remote->any_reached = false;
+    }
     delay_ms = remote->urls_tried ? 0 : next_delay_ms(remote);
     log_event(LOG_LEVEL_WARN, "console.ended", LOG_F("url", "%s", remote->url),
               LOG_F("reason", "%s", remote->error), LOG_F("again_ms", "%u", delay_ms));

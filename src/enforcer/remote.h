@@ -77,6 +77,7 @@ struct remote {
     struct backoff backoff;
     enum link_bye bye; /* of this connection; 0: none */
     size_t url_at, urls_tried;
+    bool any_reached; /* of these */
     uv_timer_t retry_timer;
 
     struct entries entries;
@@ -110,7 +111,7 @@ struct remote {
 void remote_state_set(struct remote *remote, enum remote_state state);
 void remote_error_set(struct remote *remote, const char *text);
 int64_t remote_wall_ms(void);
-void remote_ended(struct remote *remote, const char *reason);
+void remote_ended(struct remote *remote, const char *reason, bool reached);
 
 /* remote_link.c */
 extern const struct channel_events remote_channel_events;

@@ -245,9 +245,9 @@ static void on_message(void *context, const void *data, size_t len)
     channel_close(remote->channel, text);
 }
 
-static void on_closed(void *context, const char *reason)
+static void on_closed(void *context, const char *reason, bool reached)
 {
-    remote_ended(context, reason);
+    remote_ended(context, reason, reached);
 }
 
 const struct channel_events remote_channel_events = {

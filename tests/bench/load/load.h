@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "enforcer/backoff.h"
 #include "link/link.h"
 
 #define LOAD_ENFORCERS_MAX 16000
@@ -44,8 +45,8 @@ struct stream {
     const struct stream_events *events;
     void *owner;
     SSL *ssl;
-    int fd; /* -1: closed */
-    bool open, wants_out;
+    int fd;                        /* -1: closed */
+    bool reached, open, wants_out; /* TCP, then TLS */
     struct buf in, out;
 };
 
@@ -82,10 +83,10 @@ struct sim {
     struct held *held;
     struct link_digest digest;
     uint64_t revision;
-    int64_t due_ms; /* connect, or heartbeat */
-    unsigned failures;
-    bool settled; /* since the mark */
-    bool hit;     /* has what the watch looks for, to be acknowledged */
+    int64_t due_ms;         /* connect, or heartbeat */
+    struct backoff backoff; /* the Enforcer's own */
+    bool settled;           /* since the mark */
+    bool hit;               /* has what the watch looks for, to be acknowledged */
 };
 
 /* Since the last mark. */

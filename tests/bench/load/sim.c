@@ -7,8 +7,6 @@
 
 /* The Enforcer's side of link.h: keeps its entries as key and version, and their digest. */
 
-#define AGAIN_MIN_MS 1000
-#define AGAIN_MAX_MS 60000
 #define HEARTBEAT_MS (LINK_HEARTBEAT_S * 1000)
 
 static void send_message(struct sim *sim, const struct link_message *message)
@@ -130,7 +128,7 @@ static void on_message(void *context, const void *data, size_t len)
     }
     switch (message.type) {
     case LINK_WELCOME:
-        sim->failures = 0;
+        backoff_success(&sim->backoff);
         sim->revision = message.welcome.revision;
         sim->step_at_hello = message.welcome.in_step;
         sim->state = SIM_DELTA;
@@ -177,12 +175,9 @@ static void on_data(struct stream *stream)
 
 static void later(struct sim *sim)
 {
-    uint64_t bound = (uint64_t)AGAIN_MIN_MS << MIN(sim->failures, 6u);
-
-    sim->failures++;
+    backoff_failure(&sim->backoff, sim->stream.reached);
     sim->state = SIM_WAITING;
-    sim->due_ms = now_us() / 1000 + 100 +
-                  (int64_t)(load_random(sim->load) % MIN(bound, (uint64_t)AGAIN_MAX_MS));
+    sim->due_ms = now_us() / 1000 + backoff_delay_ms(&sim->backoff, load_random(sim->load));
 }
 
 static void on_closed(struct stream *stream, const char *why)

@@ -128,10 +128,27 @@ static bool shake(struct stream *stream)
     return stream->fd >= 0;
 }
 
+static int connect_error(const struct stream *stream)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    return getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+}
+
 void stream_event(struct stream *stream, uint32_t events)
 {
+    int error = 0;
+
     if (stream->fd < 0)
         return;
+    if (!stream->reached)
+        error = connect_error(stream);
+    if (error) {
+        stream_close(stream, strerror(error));
+        return;
+    }
+    stream->reached = true;
     ERR_clear_error();
     if (!stream->open && !shake(stream))
         return;
@@ -178,5 +195,6 @@ int stream_open(struct stream *stream, X509 *certificate, EVP_PKEY *key)
         return -EIO;
     }
     stream->wants_out = true;
+    stream->reached = false;
     return 0;
 }

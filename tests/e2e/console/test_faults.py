@@ -484,7 +484,8 @@ def test_without_certificate(console, host):
     assert refused.value.status == 401, refused.value
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc0", b"\x92\x01\xc0", b"\x92\xcc\xff\x80", b"\xdd\xff\xff\xff\xff", b"\x92\x01" * 50000])
+@pytest.mark.parametrize("data", [b"", b"\xc0", b"\x92\x01\xc0", b"\x92\xcc\xff\x80", b"\xdd\xff\xff\xff\xff", b"\x92\x01" * 50000],
+                         ids=["nothing", "nil", "no type", "counts", "long", "deep"])
 def test_not_a_message(console, host, data):
     with host.connect() as link:
         link.snapshot()

@@ -22,21 +22,39 @@ static void test_grows_to_a_minute(void **state)
     struct backoff backoff = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
-        backoff_failure(&backoff);
+        backoff_failure(&backoff, true);
         range(&backoff, BACKOFF_FLOOR_MS, bounds[i]);
     }
     backoff.failures = UINT32_MAX;
-    backoff_failure(&backoff);
+    backoff_failure(&backoff, true);
     range(&backoff, BACKOFF_FLOOR_MS, 60000);
     backoff_success(&backoff);
-    backoff_failure(&backoff);
+    backoff_failure(&backoff, true);
+    range(&backoff, BACKOFF_FLOOR_MS, 1000);
+}
+
+/* Where nobody is, fifteen seconds are enough; another sort of failure begins anew. */
+static void test_nobody_there(void **state)
+{
+    static const uint32_t bounds[] = {1000, 2000, 4000, 8000, 15000, 15000};
+    struct backoff backoff = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+        backoff_failure(&backoff, false);
+        range(&backoff, BACKOFF_FLOOR_MS, bounds[i]);
+    }
+    backoff_failure(&backoff, true);
+    range(&backoff, BACKOFF_FLOOR_MS, 1000);
+    backoff_failure(&backoff, true);
+    range(&backoff, BACKOFF_FLOOR_MS, 2000);
+    backoff_failure(&backoff, false);
     range(&backoff, BACKOFF_FLOOR_MS, 1000);
 }
 
 /* Full jitter: the whole of the range is used, so that many do not come at once. */
 static void test_spreads(void **state)
 {
-    struct backoff backoff = {.failures = 7};
+    struct backoff backoff = {.failures = 7, .reached = true};
     uint32_t low = UINT32_MAX, high = 0;
 
     for (uint64_t i = 0; i < 1000; i++) {
@@ -69,7 +87,8 @@ static void test_reasons(void **state)
 
         backoff_bye(&backoff, rows[i].code);
         range(&backoff, rows[i].low, rows[i].high);
-        backoff_failure(&backoff); /* a failure after it says nothing about the reason any more */
+        backoff_failure(&backoff,
+                        true); /* a failure after it says nothing about the reason any more */
         range(&backoff, BACKOFF_FLOOR_MS, 2000);
     }
 }
@@ -86,7 +105,7 @@ static void test_later(void **state)
     backoff_later(&backoff, UINT32_MAX);
     range(&backoff, BACKOFF_AFTER_MAX_S * 1000 + BACKOFF_FLOOR_MS,
           BACKOFF_AFTER_MAX_S * 1000 + 4000);
-    backoff_failure(&backoff);
+    backoff_failure(&backoff, true);
     range(&backoff, BACKOFF_FLOOR_MS, 8000);
 }
 
@@ -94,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_to_a_minute),
+        cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_spreads),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_later),
