@@ -252,7 +252,11 @@ int change_set_delete(struct change_set *set, const struct object *object)
         .object = {.id = object->id, .kind = object->kind->name, .namespace = object->space->name},
         .expected_revision = object->revision,
     };
+    const struct store_op *before = change_set_find(set, object->id);
 
+    /* With its namespace, and with what it belongs to: once is enough. */
+    if (before && before->type == STORE_DELETE)
+        return 0;
     return add(set, &op, NULL, NULL);
 }
 

@@ -197,6 +197,16 @@ def test_deleted_credential(console, admin):
     assert not [policy for policy in policies if body["ID"] in policy["name"]]
 
 
+def test_credentials_go_with_their_namespace(console, admin):
+    """Its policy is deleted with the credential, and with the namespace: that is once."""
+    made = admin.post("/namespaces", {"name": "gone"}, namespace="/")
+    console.credential(admin, "inside", "/gone", ["enforcer,get"])
+    assert admin.ask("DELETE", f"/namespaces/{made.body['ID']}").status == 409
+    assert admin.ask("DELETE", f"/namespaces/{made.body['ID']}?recursive=true").status == 200
+    left = admin.get("/apiauthorizationpolicies?recursive", namespace="/").body
+    assert not [policy for policy in left if policy["namespace"] == "/gone"]
+
+
 def test_credentials_are_answered_once(console, admin):
     body, client = console.credential(admin, "once")
     assert body["credentials"]["certificateKey"] == ""
