@@ -26,11 +26,10 @@ static int refuse(struct api_error *error, int status, const char *title, const 
     return -EINVAL;
 }
 
-/* Whoever sets a password could log in with it. */
-static int check_caller(struct api_call *call, const json_t *object, struct api_error *error)
+/* Whoever sets a password could log in with it; whoever takes it away locks somebody out. */
+static int check_owner(struct api_call *call, const char *id, const char *name, const char *email,
+                       struct api_error *error)
 {
-    const char *name = json_string_value(json_object_get(object, "name"));
-    const char *email = json_string_value(json_object_get(object, "email"));
     _cleanup_tag_set_ struct tag_set claims = {0};
 
     if (!call->caller)
@@ -39,14 +38,28 @@ static int check_caller(struct api_call *call, const json_t *object, struct api_
         tag_set_addf(&claims, "@auth:account=%s", name ? name : "") == -ENOMEM ||
         tag_set_addf(&claims, "@auth:subject=%s", name ? name : "") == -ENOMEM ||
         tag_set_addf(&claims, "@auth:email=%s", email ? email : "") == -ENOMEM ||
-        tag_set_addf(&claims, "@auth:id=%s", call->id) == -ENOMEM ||
+        tag_set_addf(&claims, "@auth:id=%s", id) == -ENOMEM ||
         tag_set_addf(&claims, "@auth:organization=/") < 0)
         return -ENOMEM;
     if (auth_covers(call->console->auth, call->caller, &claims))
         return 0;
     return refuse(error, 403, "Forbidden", "ID",
                   "the account may do things by API authorization policies that you may not: "
-                  "whoever changes it could use it");
+                  "whoever changes it could use it, or take it away from its owner");
+}
+
+static int check_before(struct api_call *call, const struct object *before, struct api_error *error)
+{
+    _cleanup_free_
+    char *email = object_text(before, "email");
+
+    return check_owner(call, before->id, before->name, email, error);
+}
+
+static int check_after(struct api_call *call, const json_t *object, struct api_error *error)
+{
+    return check_owner(call, call->id, json_string_value(json_object_get(object, "name")),
+                       json_string_value(json_object_get(object, "email")), error);
 }
 
 static int set_password(struct api_call *call, json_t *object, struct api_error *error)
@@ -104,7 +117,7 @@ static int account_create(struct api_call *call, json_t *object, struct change_s
     if (strcmp(call->namespace, "/") != 0)
         return refuse(error, 422, "Validation error", "namespace",
                       "accounts live in the root namespace: send X-Namespace: /");
-    r = check_caller(call, object, error);
+    r = check_after(call, object, error);
     if (r == 0)
         r = set_password(call, object, error);
     if (r == 0)
@@ -120,10 +133,18 @@ static int account_update(struct api_call *call, const struct object *before, js
     int r;
 
     memcpy(call->id, before->id, sizeof(call->id)); /* an import updates without a route */
-    r = check_caller(call, object, error);
+    r = check_before(call, before, error);
+    if (r == 0)
+        r = check_after(call, object, error);
     if (r == 0)
         r = set_password(call, object, error);
     return r < 0 ? r : set_otp(call, object_flag(before, "OTPEnabled"), object);
+}
+
+static int account_remove(struct api_call *call, const struct object *before,
+                          struct change_set *set, struct api_error *error)
+{
+    return check_before(call, before, error);
 }
 
 static void put_time(json_t *complete, const char *name, int64_t ms)
@@ -151,6 +172,7 @@ static const struct api_hooks account_hooks = {
     .kind = "account",
     .create = account_create,
     .update = account_update,
+    .remove = account_remove,
     .show = account_show,
 };
 

@@ -314,10 +314,35 @@ static int policy_create(struct api_call *call, json_t *object, struct change_se
     return check_policy(call, call->namespace, object, error);
 }
 
+/* What gives more than the caller holds is not his to take away, or to make something else of. */
+static int check_before(struct api_call *call, const struct object *before, struct api_error *error)
+{
+    _cleanup_json_ json_t *body = object_parse(before);
+    int r;
+
+    if (!call->caller)
+        return 0;
+    r = body ? auth_check_grant(call->console->auth, call->caller, before->space->name, body, error)
+             : -ENOMEM;
+    if (r != -EPERM)
+        return r;
+    return refuse(error, 403, "Forbidden", "ID",
+                  "the policy gives more than you hold, or for longer, or to more networks: only "
+                  "who holds all of it may change or delete it");
+}
+
 static int policy_update(struct api_call *call, const struct object *before, json_t *object,
                          struct change_set *set, struct api_error *error)
 {
-    return check_policy(call, before->space->name, object, error);
+    int r = check_before(call, before, error);
+
+    return r < 0 ? r : check_policy(call, before->space->name, object, error);
+}
+
+static int policy_remove(struct api_call *call, const struct object *before, struct change_set *set,
+                         struct api_error *error)
+{
+    return check_before(call, before, error);
 }
 
 int hooks_authz(struct console *console)
@@ -328,7 +353,10 @@ int hooks_authz(struct console *console)
         {.kind = "apicheck", .handle = apicheck, .own_verbs = 1u << AUTH_CREATE},
         {.kind = "role", .handle = roles, .own_verbs = 1u << AUTH_LIST},
         {.kind = "accessiblenamespace", .handle = accessible, .own_verbs = 1u << AUTH_LIST},
-        {.kind = "apiauthorizationpolicy", .create = policy_create, .update = policy_update},
+        {.kind = "apiauthorizationpolicy",
+         .create = policy_create,
+         .update = policy_update,
+         .remove = policy_remove},
     };
     int r = 0;
 

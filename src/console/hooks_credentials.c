@@ -104,31 +104,53 @@ static void translate(struct api_error *error)
     snprintf(error->attribute, sizeof(error->attribute), "roles");
 }
 
-/* Who changes a credential can make himself its owner: he must hold what it has, and what it gets.
- */
-static int check_caller(struct api_call *call, const char *namespace, const json_t *object,
-                        struct api_error *error)
+/* All that whoever shows this credential may, by whatever policy. */
+static int check_owner(struct api_call *call, const char *id, const char *namespace,
+                       const char *name, struct api_error *error)
 {
-    const char *name = json_string_value(json_object_get(object, "name"));
-    _cleanup_json_ json_t *policy = policy_make(call->id, namespace, object);
-    struct auth *auth = call->console->auth;
     _cleanup_tag_set_ struct tag_set claims = {0};
+
+    if (!call->caller)
+        return 0;
+    if (claims_of(id, namespace, name ? name : "", &claims) < 0)
+        return -ENOMEM;
+    if (!auth_covers(call->console->auth, call->caller, &claims))
+        return refuse(error, 403, "Forbidden", "ID",
+                      "the credential may do things by API authorization policies that you may "
+                      "not: whoever changes it could use it, or take it away from its owner");
+    return 0;
+}
+
+static int check_before(struct api_call *call, const struct object *before, struct api_error *error)
+{
+    const struct object *policy = policy_find(call, before->id, before->space->name);
+    _cleanup_json_ json_t *body = policy ? object_parse(policy) : NULL;
+    int r = check_owner(call, before->id, before->space->name, before->name, error);
+
+    /* Whatever somebody made of its policy: it changes with the credential. */
+    if (r == 0 && call->caller && body)
+        r = auth_check_grant(call->console->auth, call->caller, before->space->name, body, error);
+    return r;
+}
+
+/* What it gets. */
+static int check_after(struct api_call *call, const char *namespace, const json_t *object,
+                       struct api_error *error)
+{
+    _cleanup_json_ json_t *policy = policy_make(call->id, namespace, object);
     int r;
 
     if (!call->caller)
         return 0;
-    if (!policy || claims_of(call->id, namespace, name ? name : "", &claims) < 0)
+    if (!policy)
         return -ENOMEM;
-    r = auth_check_grant(auth, call->caller, namespace, policy, error);
+    r = auth_check_grant(call->console->auth, call->caller, namespace, policy, error);
     if (r < 0) {
         translate(error);
         return r;
     }
-    if (!auth_covers(auth, call->caller, &claims))
-        return refuse(error, 403, "Forbidden", "ID",
-                      "the credential may do things by API authorization policies that you may "
-                      "not: whoever changes it could use it");
-    return 0;
+    return check_owner(call, call->id, namespace,
+                       json_string_value(json_object_get(object, "name")), error);
 }
 
 /* ---- Its certificate ------------------------------------------------------------------------ */
@@ -230,7 +252,7 @@ static int credential_create(struct api_call *call, json_t *object, struct chang
                              struct api_error *error)
 {
     const char *csr = csr_of(call);
-    int r = check_caller(call, call->namespace, object, error);
+    int r = check_after(call, call->namespace, object, error);
 
     if (r == 0)
         r = set_parents(call, object);
@@ -265,7 +287,9 @@ static int credential_update(struct api_call *call, const struct object *before,
     int r;
 
     memcpy(call->id, before->id, sizeof(call->id)); /* an import updates without a route */
-    r = check_caller(call, before->space->name, object, error);
+    r = check_before(call, before, error);
+    if (r == 0)
+        r = check_after(call, before->space->name, object, error);
     if (r == 0 && csr)
         r = renew(call, before, object, csr, error);
     return r < 0 ? r : policy_follow(call, before->space->name, object, set);
@@ -275,8 +299,9 @@ static int credential_remove(struct api_call *call, const struct object *before,
                              struct change_set *set, struct api_error *error)
 {
     const struct object *policy = policy_find(call, before->id, before->space->name);
+    int r = check_before(call, before, error);
 
-    return policy ? change_set_delete(set, policy) : 0;
+    return r < 0 || !policy ? r : change_set_delete(set, policy);
 }
 
 static const struct api_hooks credential_hooks = {

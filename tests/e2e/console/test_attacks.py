@@ -232,6 +232,69 @@ def test_a_right_without_limits_is_given_on_by_a_token_that_ends(console, admin)
     assert brief.post("/appcredentials", body, namespace="/a").status == 200
 
 
+def test_nobody_takes_away_what_he_does_not_hold(console, admin):
+    """Who may edit credentials and policies leaves those alone that may more than he, or for longer."""
+    kinds = ("appcredential,any", "apiauthorizationpolicy,any", "import,post", "namespace,any", "account,any")
+    few, brief = account(console, admin, *kinds), account(console, admin, "*,any", expirationTime=SOON)
+    body = {"name": fresh("boss"), "roles": ["@auth:role=namespace.administrator"], "CSR": request_pem(new_key())}
+    boss = admin.post("/appcredentials", body, namespace="/a").body
+    (its,) = admin.get("/apiauthorizationpolicies?q=" + quote(f'name == "App credential {boss["ID"]}"'), namespace="/a").body
+    plain = admin.post("/apiauthorizationpolicies", {
+        "name": fresh("p"), "subject": [["@auth:realm=vince", "@auth:account=z"]],
+        "authorizedIdentities": ["enforcer,get"], "authorizedNamespace": "/a"}, namespace="/a").body
+
+    def kept(policy):
+        return {k: policy[k] for k in ("name", "subject", "authorizedIdentities", "authorizedNamespace")}
+
+    for caller in (few, brief):
+        path = "/appcredentials/" + boss["ID"]
+        assert caller.ask("DELETE", path).status == 403
+        for change in ({"disabled": True}, {"roles": ["appcredential,get"]}, {"CSR": request_pem(new_key())}, {"name": "x"}):
+            answer = caller.put(path, {**{k: body[k] for k in ("name", "roles")}, **change})
+            assert answer.status == 403 and not (isinstance(answer.body, dict) and answer.body.get("credentials")), answer
+            assert caller.ask("PATCH", path, change).status == 403
+        for policy in (its, plain):
+            path = "/apiauthorizationpolicies/" + policy["ID"]
+            assert caller.ask("DELETE", path).status == 403
+            for change in ({"disabled": True}, {"authorizedIdentities": ["appcredential,get"]}, {"fallback": True},
+                           {"expirationTime": "2020-01-01T00:00:00Z"}, {"authorizedSubnets": ["192.0.2.1/32"]}):
+                assert caller.put(path, {**kept(policy), **change}).status == 403, change
+            data = {"data": {"APIVersion": 1, "data": {"apiauthorizationpolicies": [{**kept(policy), "disabled": True}]}}}
+            assert caller.post("/import", data, namespace="/a").status == 422
+            assert caller.post("/import?override=true", {**data, "mode": "Remove"}, namespace="/a").status == 422
+        assert admin.get("/appcredentials/" + boss["ID"]).body["disabled"] is False
+        assert admin.get("/apiauthorizationpolicies/" + its["ID"]).body["authorizedIdentities"] == body["roles"]
+    # Nor with the namespace around it.
+    inner = admin.post("/namespaces", {"name": fresh("inner")}, namespace="/a").body
+    assert admin.post("/appcredentials", body, namespace=inner["name"]).status == 200
+    for caller in (few, brief):
+        assert caller.ask("DELETE", f"/namespaces/{inner['ID']}?recursive=true&override=true").status == 403
+    assert admin.ask("DELETE", f"/namespaces/{inner['ID']}?recursive=true").status == 200
+    # What one could have made, one may change.
+    made = few.post("/appcredentials", {"name": fresh("own"), "roles": ["appcredential,get"], "CSR": request_pem(new_key())},
+                    namespace="/a").body
+    assert few.ask("PATCH", "/appcredentials/" + made["ID"], {"disabled": True}).status == 200
+    assert few.ask("DELETE", "/appcredentials/" + made["ID"]).status == 200
+
+
+def test_nobody_takes_away_the_account_of_somebody_who_may_more(console, admin):
+    maker = caller(console, admin, "/", "account,any")
+    boss = account(console, admin, "@auth:role=namespace.administrator")
+    name = boss.get("/authn").body["claims"]["sub"]
+    (its,) = admin.get("/accounts?q=" + quote(f'name == "{name}"'), namespace="/").body
+    path = "/accounts/" + its["ID"]
+    for change in ({"status": "Disabled"}, {"email": "b@b.example"}, {"password": "another horse battery staple"}):
+        assert maker.ask("PATCH", path, change).status == 403, change
+    assert maker.ask("DELETE", path).status == 403
+    assert boss.get("/enforcers", namespace="/a").status == 200
+    by_mail = {"name": fresh("p"), "subject": [["@auth:realm=vince", "@auth:email=chief@b.example"]],
+               "authorizedIdentities": ["enforcer,get"], "authorizedNamespace": "/a"}
+    assert admin.post("/apiauthorizationpolicies", by_mail, namespace="/a").status == 200
+    chief = {"name": fresh("chief"), "email": "chief@b.example", "password": "correct horse battery staple 9"}
+    made = admin.post("/accounts", chief, namespace="/").body
+    assert maker.ask("PATCH", "/accounts/" + made["ID"], {"email": "a@b.example"}).status == 403
+
+
 # ---- Who one claims to be --------------------------------------------------------------------
 
 
@@ -247,10 +310,13 @@ def test_nobody_claims_organizational_tags(console, admin):
             await enforcer_end.greet()
             await enforcer_end.say(UNITS, all=True, removed=[],
                                    units=[unit("liar", ["app=db"], ["@org:tenant=b", "@org:group=x", "@app:docker:x=y"])])
-            await enforcer_end.hear(DELTA)
+            assert await until(liars)
+
+    def liars():
+        return admin.get("/processingunits?q=" + "name==liar", namespace="/a").body
 
     asyncio.run(run())
-    (made,) = admin.get("/processingunits?q=" + "name==liar", namespace="/a").body
+    (made,) = liars()
     assert sorted(made["metadata"]) == ["@app:docker:x=y", "@org:tenant=a"]
 
 
