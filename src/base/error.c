@@ -14,6 +14,7 @@ static const char *const texts[] = {
     [BULKHEAD_EPRIVILEGE - BULKHEAD_ERROR_BASE] = "a capability is missing",
     [BULKHEAD_ELAYOUT - BULKHEAD_ERROR_BASE] =
         "pinned kernel objects are of another layout version",
+    [BULKHEAD_ELOCKED - BULKHEAD_ERROR_BASE] = "locked for maintenance",
 };
 static_assert(ARRAY_SIZE(texts) == BULKHEAD_ERROR_END - BULKHEAD_ERROR_BASE, "one text each");
 

@@ -13,6 +13,7 @@ enum bulkhead_error {
     BULKHEAD_EKERNEL,               /* the kernel lacks something that is needed */
     BULKHEAD_EPRIVILEGE,            /* a capability is missing */
     BULKHEAD_ELAYOUT,               /* pinned objects of another layout version */
+    BULKHEAD_ELOCKED,               /* the database is locked for maintenance */
     BULKHEAD_ERROR_END
 };
 

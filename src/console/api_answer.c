@@ -253,6 +253,51 @@ void api_replay_or_write(struct api_call_private *call)
     replay(call, false);
 }
 
+/* ---- Maintenance -------------------------------------------------------------------------- */
+
+struct locked {
+    struct api_call_private *call;
+    struct buf reason;
+};
+
+static void locked_work(struct store *store, void *context)
+{
+    struct locked *locked = context;
+
+    if (store)
+        store_setting_get(store, STORE_MAINTENANCE, &locked->reason);
+}
+
+static void locked_done(void *context)
+{
+    struct locked *locked = context;
+    struct api_error error = {0};
+
+    api_error_result(&error, -BULKHEAD_ELOCKED, "");
+    if (locked->reason.len)
+        api_error_set(&error, 423, "Locked", "nothing can be changed during maintenance: %.900s",
+                      locked->reason.data);
+    api_fail(&locked->call->public, &error, NULL);
+    buf_free(&locked->reason);
+    free(locked);
+}
+
+/* With the reason, which nobody has to remember while there is none. */
+static void refuse_locked(struct api_call_private *call)
+{
+    struct locked *locked = calloc(1, sizeof(*locked));
+    struct api_error error = {0};
+
+    if (!locked) {
+        api_error_result(&error, -BULKHEAD_ELOCKED, "");
+        api_fail(&call->public, &error, NULL);
+        return;
+    }
+    locked->call = call;
+    locked->reason = BUF_INIT(STORE_BODY_BYTES_MAX);
+    commit_read(call->public.console->commit, locked_work, locked_done, locked);
+}
+
 /* ---- Commit ------------------------------------------------------------------------------- */
 
 static void committed(void *context, int result, size_t failed_op, uint64_t revision)
@@ -264,6 +309,8 @@ static void committed(void *context, int result, size_t failed_op, uint64_t revi
         api_answer(&call->public, call->status, TAKE_PTR(call->answer));
     } else if (result == -EALREADY) {
         replay(call, true);
+    } else if (result == -BULKHEAD_ELOCKED) {
+        refuse_locked(call);
     } else {
         api_error_result(&error, result, call->public.kind->name);
         api_fail(&call->public, &error, NULL);
@@ -297,6 +344,7 @@ void api_commit(struct api_call *call, struct change_set **set, int status, json
     json_decref(private->answer);
     private->answer = body;
     private->status = status;
+    change_set_lockable(own);
     r = api_log_changes(call, own);
     if (r == 0)
         r = add_idempotency(private, own, status, body);

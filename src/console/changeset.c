@@ -164,6 +164,11 @@ const struct store_op *change_set_at(const struct change_set *set, size_t i)
     return i < set->n ? &set->ops[i] : NULL;
 }
 
+void change_set_lockable(struct change_set *set)
+{
+    set->lockable = true;
+}
+
 size_t change_set_count(const struct change_set *set)
 {
     return set->n;

@@ -12,4 +12,5 @@ struct change_set {
     uint32_t *heads; /* of both, by hash */
     size_t n_heads;
     char *idempotency_key, *idempotency_answer;
+    bool lockable;
 };

@@ -171,6 +171,7 @@ void commit_submit(struct commit *commit, struct change_set **set, commit_done_f
         .n_ops = request->set->n,
         .idempotency_key = request->set->idempotency_key,
         .idempotency_answer = request->set->idempotency_answer,
+        .lockable = request->set->lockable,
     };
     pthread_mutex_lock(&commit->lock);
     if (commit->stopping || commit->state == COMMIT_GONE)

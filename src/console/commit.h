@@ -37,6 +37,8 @@ int change_set_delete(struct change_set *set, const struct object *object);
 int change_set_replace(struct change_set *set, const char *id, const json_t *sparse);
 int change_set_log(struct change_set *set, const char *namespace, const json_t *activity);
 int change_set_idempotency(struct change_set *set, const char *key, const char *answer);
+/* Not while the database is locked for maintenance: -BULKHEAD_ELOCKED. */
+void change_set_lockable(struct change_set *set);
 size_t change_set_count(const struct change_set *set);
 /* The op of the set that concerns this object or unique key last; NULL when none does. */
 const struct store_op *change_set_find(const struct change_set *set, const char *id);

@@ -149,6 +149,29 @@ int console_check(const struct console_options *options)
     return 0;
 }
 
+static int maintenance_status(struct store *store)
+{
+    _cleanup_buf_ struct buf reason = BUF_INIT(STORE_BODY_BYTES_MAX);
+    int r = store_setting_get(store, STORE_MAINTENANCE, &reason);
+
+    if (r < 0 && r != -ENOENT)
+        return fail(1, store_problem(store));
+    printf("%s%s\n", reason.len ? "on: " : "off", reason.len ? reason.data : "");
+    return 0;
+}
+
+int console_maintenance(const struct console_options *options)
+{
+    _cleanup_store_ struct store *store = NULL;
+    bool on = strcmp(options->word, "on") == 0, asks = strcmp(options->word, "status") == 0;
+    int status = open_store(options, asks, &store), r;
+
+    if (status || asks)
+        return status ? status : maintenance_status(store);
+    r = store_lock(store, !on ? "" : options->reason ? options->reason : "no reason was given");
+    return r < 0 ? fail(1, store_problem(store)) : 0;
+}
+
 /* ---- Program -------------------------------------------------------------------------------- */
 
 static int setup_log(const char *text)
@@ -185,6 +208,8 @@ static int run(enum console_command command, const struct console_options *optio
         return console_restore(options);
     case CONSOLE_COMPACT:
         return console_compact(options);
+    case CONSOLE_MAINTENANCE:
+        return console_maintenance(options);
     default:
         return console_check(options);
     }

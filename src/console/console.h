@@ -47,6 +47,7 @@ struct console_options {
     const char *public_url;        /* what goes into credentials; NULL: from listen and host name */
     const char *log;               /* "debug", "info", "warn", "error", with ",json" */
     const char *file;              /* of backup and restore */
+    const char *word, *reason;     /* of maintenance: on, off, status */
     unsigned keep_days;            /* of compact */
     struct limits_config limits;
 };
@@ -57,11 +58,13 @@ enum console_command {
     CONSOLE_RESTORE,
     CONSOLE_COMPACT,
     CONSOLE_CHECK,
+    CONSOLE_MAINTENANCE,
     CONSOLE_VERSION,
     CONSOLE_HELP
 };
 #define CONSOLE_LISTEN_DEFAULT "[::]:8443"
 #define CONSOLE_MESSAGE_MAX 512
+#define CONSOLE_REASON_MAX 500
 #define CONSOLE_KEEP_DAYS 30 /* changes, activities; idempotency keys one day */
 /* @return 0, or -EINVAL with `message`. *ret_topic: which help, for CONSOLE_HELP */
 int console_options_parse(int argc, char *const argv[], enum console_command *ret,
@@ -75,6 +78,7 @@ int console_backup(const struct console_options *options);
 int console_restore(const struct console_options *options);
 int console_compact(const struct console_options *options);
 int console_check(const struct console_options *options);
+int console_maintenance(const struct console_options *options);
 
 /* What an empty database gets at the first start: the root namespace, an administrator. */
 int console_bootstrap(struct console *console);

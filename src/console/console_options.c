@@ -7,7 +7,7 @@
 #include "console/console.h"
 #include "model/model.h"
 
-enum { TAKES_DATA = 1, TAKES_SERVE = 2, TAKES_FILE = 4, TAKES_KEEP = 8 };
+enum { TAKES_DATA = 1, TAKES_SERVE = 2, TAKES_FILE = 4, TAKES_KEEP = 8, TAKES_WORD = 16 };
 
 #define HELP_DATA                                                                                  \
     "  --data DIR           where database, keys and certificates are (made when missing)\n"       \
@@ -51,6 +51,13 @@ static const struct command {
      "\n"
      "Remove old changes and activities. A running Console does that by itself once a day.\n"
      "\n" HELP_DATA "  --keep-days N        how much to keep (30)\n" HELP_LAST},
+    {"maintenance", CONSOLE_MAINTENANCE, TAKES_DATA | TAKES_WORD,
+     "usage: bulkhead-console maintenance on|off|status --data DIR [OPTION…]\n"
+     "\n"
+     "While it is on, all Consoles of the database answer writes with 423 and the reason. Reads,\n"
+     "tokens, and the connections of Enforcers go on, and what Enforcers report is stored. When\n"
+     "the command ends it is in force.\n"
+     "\n" HELP_DATA "  --reason TEXT        what people are told\n" HELP_LAST},
     {"check", CONSOLE_CHECK, TAKES_DATA,
      "usage: bulkhead-console check --data DIR [OPTION…]\n"
      "\n"
@@ -67,6 +74,7 @@ static const char program_help[] =
     "  backup     copy everything into a file\n"
     "  restore    read such a file into an empty database\n"
     "  compact    remove old changes and activities\n"
+    "  maintenance on|off|status   refuse writes for a while\n"
     "  check      read everything and say what is wrong\n"
     "  version    print the version\n"
     "\n"
@@ -93,8 +101,8 @@ static const struct command *find(const char *name, char message[CONSOLE_MESSAGE
     }
     nearest = nearest_word(name, words, ARRAY_SIZE(words));
     snprintf(message, CONSOLE_MESSAGE_MAX,
-             "unknown command '%.60s', expected serve, backup, restore, compact, check or "
-             "version%s%s%s",
+             "unknown command '%.60s', expected serve, backup, restore, compact, maintenance, "
+             "check or version%s%s%s",
              name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     return NULL;
 }
@@ -138,6 +146,7 @@ static int take_any(const struct command *command, int argc, char *const argv[],
         {TAKES_FILE, "--file", &options->file},
         {TAKES_KEEP, "--keep-days", &texts->keep},
         {TAKES_SERVE, "--limits", &texts->limits},
+        {TAKES_WORD, "--reason", &options->reason},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -149,6 +158,11 @@ static int take_any(const struct command *command, int argc, char *const argv[],
             return taken;
     }
     return 0;
+}
+
+static bool is_word(const char *text)
+{
+    return strcmp(text, "on") == 0 || strcmp(text, "off") == 0 || strcmp(text, "status") == 0;
 }
 
 static int missing(const struct command *command, const char *what,
@@ -174,6 +188,11 @@ static int check_options(const struct command *command, const struct texts *text
             return missing(command, "--keep-days: expected a number of days", message);
         options->keep_days = (unsigned)strtoul(texts->keep, NULL, 10);
     }
+    if ((command->takes & TAKES_WORD) && !options->word)
+        return missing(command, "expected on, off or status", message);
+    if (options->reason && (strcmp(options->word, "on") != 0 ||
+                            strnlen(options->reason, CONSOLE_REASON_MAX + 1) > CONSOLE_REASON_MAX))
+        return missing(command, "--reason: only with on, and at most 500 bytes", message);
     if (texts->limits)
         return limits_parse(texts->limits, &options->limits, message, CONSOLE_MESSAGE_MAX);
     return 0;
@@ -194,6 +213,10 @@ static int parse_command(const struct command *command, int argc, char *const ar
     for (int at = 2; at < argc;) {
         int taken = take_any(command, argc, argv, at, &options, &texts);
 
+        if ((command->takes & TAKES_WORD) && !options.word && is_word(argv[at])) {
+            options.word = argv[at];
+            taken = 1;
+        }
         if (strcmp(argv[at], "--help") == 0) {
             *ret = CONSOLE_HELP;
             *ret_topic = command->command;

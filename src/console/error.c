@@ -67,6 +67,9 @@ void api_error_result(struct api_error *error, int result, const char *what)
     case -EFBIG:
         api_error_set(error, 413, "Too large", "%s is larger than can be stored", what);
         return;
+    case -BULKHEAD_ELOCKED:
+        api_error_set(error, 423, "Locked", "nothing can be changed during maintenance");
+        return;
     case -EINVAL:
         api_error_set(error, 422, "Validation error", "%s cannot be stored as it is", what);
         return;

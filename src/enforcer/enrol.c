@@ -181,6 +181,10 @@ static const char *advice(int status)
         return "the token has been used up";
     case 422:
         return "the Console does not accept what this Enforcer says";
+    case 423:
+        return "the Console takes no changes now, and is asked again";
+    case 429:
+        return "too much was asked of the Console, and it is asked again";
     }
     return status >= 500 ? "the Console is not able to answer now" : "the Console refuses";
 }
@@ -189,7 +193,7 @@ static int explain(int status, const char *what, const struct buf *answer, struc
 {
     buf_printf(problem, "%s: status %d: %s: ", what, status, advice(status));
     add_errors(answer, problem);
-    return status >= 500 || status == 429 ? -EAGAIN : -EACCES;
+    return status >= 500 || status == 429 || status == 423 ? -EAGAIN : -EACCES;
 }
 
 static int issue(const struct channel_target *target, struct buf *problem, uint32_t *wait_s,

@@ -55,6 +55,7 @@ struct decide {
     const char **ids, **keys;
     struct store_pair *kind_keys;
     size_t n_ids, n_keys, n_kind_keys;
+    bool locked;
     struct undo *undo; /* of the transaction that is being played */
     size_t n_undo;
     struct store_effects effects;
@@ -308,6 +309,11 @@ int decide_found_idempotency(struct decide *decide, const char *key)
     return 0;
 }
 
+void decide_found_lock(struct decide *decide)
+{
+    decide->locked = true;
+}
+
 /* Moves the unique key with the state. Backwards it is its own inverse. */
 static void set_state(struct entry *entry, const struct state *state)
 {
@@ -438,7 +444,12 @@ int decide_run(struct decide *decide, uint64_t revision, int64_t now_ms,
             continue;
         if (transaction->idempotency_key)
             HASH_FIND_STR(decide->known, transaction->idempotency_key, known);
-        r = known && known->taken ? -EALREADY : play_transaction(decide, transaction, revision + 1);
+        if (known && known->taken)
+            r = -EALREADY;
+        else if (decide->locked && transaction->lockable)
+            r = -BULKHEAD_ELOCKED;
+        else
+            r = play_transaction(decide, transaction, revision + 1);
         if (r == -ENOMEM)
             return r;
         transaction->result = r;

@@ -25,6 +25,7 @@ size_t decide_wanted_idempotency(const struct decide *decide, const char *const 
 /* `row`: id, kind, unique_key, created_ms, revision. The same row may be told twice. */
 int decide_found_object(struct decide *decide, const struct store_object *row);
 int decide_found_idempotency(struct decide *decide, const char *key);
+void decide_found_lock(struct decide *decide); /* the maintenance lock is on */
 
 /* @param revision of the clock before the batch
  * @return 0, or -ENOMEM with nothing changed that matters */

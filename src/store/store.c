@@ -250,6 +250,22 @@ int store_setting_put(struct store *store, const char *name, const char *value, 
     return store->backend->setting_put(store, name, value, only_new);
 }
 
+int store_lock(struct store *store, const char *reason)
+{
+    uint64_t revision;
+    int r;
+
+    assert(store);
+    assert(reason);
+
+    r = store_setting_put(store, STORE_MAINTENANCE, reason, false);
+    if (r == 0) /* behind all that began before, and may not have seen it */
+        r = store->backend->begin(store, NULL, &revision);
+    if (r == 0)
+        store->backend->rollback(store);
+    return r;
+}
+
 int store_compact(struct store *store, struct store_compaction *compaction)
 {
     assert(store);

@@ -67,10 +67,11 @@ struct store_transaction {
     size_t n_ops;
     const char *idempotency_key; /* NULL: none. Known already: result -EALREADY */
     const char *idempotency_answer;
+    bool lockable; /* what people and programs ask for, and can wait: refused while locked */
     /* out */
-    int result;        /* 0; -EEXIST unique key or id taken; -ESTALE other revision; -ENOENT gone;
-                          -EALREADY; never stored: -EFBIG body, -EINVAL something else too long,
-                          missing or not UTF-8, -BULKHEAD_ETOOMANY ops */
+    int result; /* 0; -BULKHEAD_ELOCKED; -EEXIST unique key or id taken; -ESTALE other revision;
+                   -ENOENT gone; -EALREADY; never stored: -EFBIG body, -EINVAL something else too
+                   long, missing or not UTF-8, -BULKHEAD_ETOOMANY ops */
     size_t failed_op;  /* index, when result is one of them but -EALREADY */
     uint64_t revision; /* when result is 0 */
 };
@@ -146,6 +147,16 @@ int store_log_query(struct store *store, const struct store_log_query *query, st
 int store_setting_get(struct store *store, const char *name, struct buf *ret_value);
 /* With `only_new`, -EEXIST when it is set already. */
 int store_setting_put(struct store *store, const char *name, const char *value, bool only_new);
+
+/*
+ * The maintenance lock: a setting that every commit looks at, in the transaction that it is, so
+ * that nobody has to be told and no Console remembers it. When this returns, no lockable
+ * transaction is committed any more by anybody. store_setting_get() of STORE_MAINTENANCE says
+ * whether it is on.
+ * @param reason  for people; "" ends it
+ */
+#define STORE_MAINTENANCE "maintenance"
+int store_lock(struct store *store, const char *reason);
 
 /* In steps, so that writers wait for none of them long. */
 struct store_compaction {

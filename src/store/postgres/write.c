@@ -63,7 +63,8 @@ struct found {
     uint64_t revision;
 };
 
-/* Rows of the clock, of objects and of idempotency keys are told apart by their columns. */
+/* Rows of the clock, of objects, of idempotency keys and of the lock are told apart by their
+ * columns. */
 static int take_found(void *context, size_t statement, const PGresult *result)
 {
     struct found *found = context;
@@ -71,6 +72,8 @@ static int take_found(void *context, size_t statement, const PGresult *result)
 
     if (columns == 2 && PQntuples(result) == 1)
         found->revision = (uint64_t)result_int(result, 0, 0);
+    if (columns == 3 && PQntuples(result) == 1)
+        decide_found_lock(found->wanted);
     for (int i = 0; columns == 1 && r == 0 && i < PQntuples(result); i++)
         r = decide_found_idempotency(found->wanted, result_text(result, i, 0));
     for (int i = 0; columns == 5 && r == 0 && i < PQntuples(result); i++) {
@@ -106,6 +109,11 @@ static int send_wanted(struct postgres *postgres, const struct decide *wanted)
     rows[0].from = ids;
     rows[1].from = keys;
     rows[2].from = idempotency;
+    /* A statement of its own: it sees what was committed before the clock was ours. */
+    r = pipe_send(postgres,
+                  "SELECT name, 0, 0 FROM settings WHERE name = '" STORE_MAINTENANCE
+                  "' AND value <> ''",
+                  NULL);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
         r = send_rows(postgres, &rows[i]);
     return r;

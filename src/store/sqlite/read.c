@@ -26,6 +26,8 @@ const char *const sqlite_texts[SQLITE_TEXTS] = {
     [SQLITE_FIND_KEY] = "SELECT id, kind, unique_key, created_ms, revision FROM objects"
                         " WHERE kind = ?1 AND unique_key = ?2",
     [SQLITE_FIND_IDEMPOTENCY] = "SELECT 1 FROM idempotency WHERE key = ?1",
+    [SQLITE_FIND_LOCK] =
+        "SELECT 1 FROM settings WHERE name = '" STORE_MAINTENANCE "' AND value <> ''",
     [SQLITE_DELETE_OBJECT] = "DELETE FROM objects WHERE id = ?1",
     [SQLITE_CLEAR_KEY] = "UPDATE objects SET unique_key = NULL WHERE id = ?1",
     [SQLITE_PUT_OBJECT] =

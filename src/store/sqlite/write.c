@@ -67,6 +67,16 @@ static int find_idempotency(struct sqlite *sqlite, struct decide *wanted)
     return r;
 }
 
+static int find_lock(struct sqlite *sqlite, struct decide *wanted)
+{
+    uint64_t one = 0;
+    int r = sqlite_number(sqlite, &one, SQLITE_FIND_LOCK, "");
+
+    if (r == 0)
+        decide_found_lock(wanted);
+    return r == -ENOENT ? 0 : r;
+}
+
 int sqlite_begin(struct store *store, struct decide *wanted, uint64_t *ret_revision)
 {
     struct sqlite *sqlite = (struct sqlite *)store;
@@ -80,6 +90,8 @@ int sqlite_begin(struct store *store, struct decide *wanted, uint64_t *ret_revis
         r = find_objects(sqlite, wanted);
     if (r == 0 && wanted)
         r = find_idempotency(sqlite, wanted);
+    if (r == 0 && wanted)
+        r = find_lock(sqlite, wanted);
     if (r < 0)
         sqlite_rollback(sqlite);
     return r;

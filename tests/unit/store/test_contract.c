@@ -39,6 +39,37 @@ static void test_create_update_delete(void **state)
                           "i3 thing /a /a\nx 1000 2000 @5 {}\n");
 }
 
+static int commit_lockable(struct store *store, const char *id, const char *key)
+{
+    struct store_op op = op_of(STORE_CREATE, id, NULL, "{}");
+    struct store_transaction transaction = {
+        .ops = &op, .n_ops = 1, .lockable = true, .idempotency_key = key};
+    struct store_transaction *list[] = {&transaction};
+
+    assert_int_equal(store_commit(store, list, 1, NULL), 0);
+    return transaction.result;
+}
+
+/* Whoever locks, all others see it in the commit itself. */
+static void test_maintenance(void **state)
+{
+    char *uri = fresh_uri();
+    _cleanup_store_ struct store *store = open_store(uri), *other = open_store(uri);
+    _cleanup_buf_ struct buf reason = BUF_INIT(1024);
+
+    assert_int_equal(commit_lockable(store, "i1", "key"), 0);
+    assert_int_equal(store_lock(other, "new disks"), 0);
+    assert_int_equal(store_setting_get(store, STORE_MAINTENANCE, &reason), 0);
+    assert_string_equal(reason.data, "new disks");
+    assert_int_equal(commit_lockable(store, "i2", NULL), -BULKHEAD_ELOCKED);
+    assert_int_equal(commit_lockable(other, "i2", NULL), -BULKHEAD_ELOCKED);
+    assert_int_equal(commit_lockable(store, "i3", "key"), -EALREADY);
+    assert_int_equal(commit_one(store, STORE_CREATE, "i3", NULL, "{}"), 0);
+    assert_objects(other, "i1 thing /a - 1000 2000 @1 {}\ni3 thing /a - 1000 2000 @2 {}\n");
+    assert_int_equal(store_lock(store, ""), 0);
+    assert_int_equal(commit_lockable(other, "i2", NULL), 0);
+}
+
 static void test_ordinary_conflicts(void **state)
 {
     _cleanup_store_ struct store *store = open_store(fresh_uri());
@@ -548,6 +579,7 @@ static void test_tables_made_by_several_at_once(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_create_update_delete),
     cmocka_unit_test(test_ordinary_conflicts),
+    cmocka_unit_test(test_maintenance),
     cmocka_unit_test(test_all_ops_or_none),
     cmocka_unit_test(test_batch),
     cmocka_unit_test(test_what_can_never_be_stored),
