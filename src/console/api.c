@@ -214,7 +214,7 @@ static unsigned verb_of(const struct api_route *route, enum http_method method, 
     }
 }
 
-static void allow_text(const struct api_route *route, char text[64])
+void api_allow_text(const struct api_route *route, char text[64])
 {
     unsigned verbs = route->kind ? allowed_verbs(route) : SCHEMA_LIST;
 
@@ -228,7 +228,7 @@ static void answer_options(struct api_call_private *call)
     struct http_response response = {.status = 204};
     char text[64];
 
-    allow_text(&call->route, text);
+    api_allow_text(&call->route, text);
     http_response_header(&response, "Allow", "%s", text);
     http_answer(call->public.exchange, &response);
     api_call_free(call);

@@ -119,6 +119,7 @@ void api_fail(struct api_call *call, const struct api_error *error,
     int status = error && error->status ? error->status : problems && problems->n ? 422 : 500;
     struct http_response response = {.status = status, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
     json_t *body = api_error_json(error, problems, api_private(call)->trace);
+    char allow[64];
 
     api_private(call)->api->n_failed++;
     if (status >= 500)
@@ -130,6 +131,10 @@ void api_fail(struct api_call *call, const struct api_error *error,
         encoding_append(encoding, body, &response.body);
         response.content_type = encoding_content_type(encoding);
         json_decref(body);
+    }
+    if (status == 405) {
+        api_allow_text(&api_private(call)->route, allow);
+        http_response_header(&response, "Allow", "%s", allow);
     }
     if (status == 401)
         http_response_header(&response, "WWW-Authenticate", "Bearer");

@@ -32,6 +32,8 @@ struct api_route {
     char message[256];
 };
 void api_route_parse(const char *path, struct api_route *ret);
+/* Methods that the address takes, as header Allow says them. */
+void api_allow_text(const struct api_route *route, char text[64]);
 
 /* ---- Query strings (pure) ----------------------------------------------------------------- */
 

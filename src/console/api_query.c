@@ -8,20 +8,9 @@
 #include "console/api_internal.h"
 
 #define KEYS_MAX 64
+#define ATTRIBUTES_MAX 128
+#define NUMBER_DIGITS_MAX 18
 #define FILTER_PROBLEM_MAX 512
-
-/* Keys of ours that only one verb of one kind takes. */
-static const struct extra_key {
-    const char *kind;
-    enum auth_verb verb;
-    const char *key;
-} extra_keys[] = {
-    {"import", AUTH_CREATE, "dryRun"},
-    {"import", AUTH_CREATE, "override"},
-    {"importreference", AUTH_CREATE, "override"},
-    {"export", AUTH_CREATE, "recursive"},
-    {"namespace", AUTH_DELETE, "recursive"},
-};
 
 static enum schema_verb verb_bit(enum auth_verb verb)
 {
@@ -50,54 +39,115 @@ static int refuse(struct api_error *error, const char *key, const char *format, 
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
-static int check_name(const struct http_parameter *parameter, const struct api_route *route,
-                      enum auth_verb verb, struct api_error *error)
+static int refuse_unknown(struct api_error *error, const char *key, const char *what,
+                          const char *name, const char *const *known, size_t n)
 {
-    const struct schema_query_key *own =
-        route->sub_route ? route->sub_route->keys : route->kind->keys;
-    size_t n_own = route->sub_route ? route->sub_route->n_keys : route->kind->n_keys, n = 0, n_all;
-    const struct schema_query_key *all = schema_verb_keys(verb_bit(verb), &n_all);
-    const char *known[KEYS_MAX], *nearest;
+    const char *nearest = nearest_word(name, known, n);
 
-    for (size_t i = 0; i < n_all && n < KEYS_MAX; i++)
-        known[n++] = all[i].name;
-    for (size_t i = 0; i < ARRAY_SIZE(extra_keys) && n < KEYS_MAX; i++)
-        if (extra_keys[i].verb == verb && strcmp(extra_keys[i].kind, route->kind->name) == 0)
-            known[n++] = extra_keys[i].key;
-    for (size_t i = 0; i < n_own && n < KEYS_MAX; i++)
-        known[n++] = own[i].name;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(known[i], parameter->name) == 0)
-            return 0;
-    nearest = nearest_word(parameter->name, known, n);
-    return refuse(error, parameter->name, "unknown parameter '%.60s'%s%s%s", parameter->name,
-                  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return refuse(error, key, "%s '%.60s'%s%s%s", what, name, nearest ? "; did you mean '" : "",
+                  nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static int check_choice(const struct http_parameter *parameter, const struct api_route *route,
+struct keys {
+    const struct schema_query_key *all[KEYS_MAX];
+    size_t n;
+};
+
+static void add_keys(struct keys *keys, const struct schema_query_key *more, size_t n,
+                     unsigned verb)
+{
+    for (size_t i = 0; i < n && keys->n < KEYS_MAX; i++)
+        if (!more[i].verbs || (more[i].verbs & verb))
+            keys->all[keys->n++] = &more[i];
+}
+
+/* Every parameter that the verb takes at this address. */
+static void keys_of(const struct api_route *route, enum auth_verb verb, struct keys *ret)
+{
+    const struct schema_query_key *common;
+    size_t n;
+
+    *ret = (struct keys){.n = 0};
+    if (route->sub_route)
+        add_keys(ret, route->sub_route->keys, route->sub_route->n_keys, verb_bit(verb));
+    else
+        add_keys(ret, route->kind->keys, route->kind->n_keys, verb_bit(verb));
+    common = schema_verb_keys(verb_bit(verb), &n);
+    add_keys(ret, common, n, verb_bit(verb));
+}
+
+static int find_key(const struct http_parameter *parameter, const struct keys *keys,
+                    struct api_error *error, const struct schema_query_key **ret)
+{
+    const char *known[KEYS_MAX];
+
+    for (size_t i = 0; i < keys->n; i++) {
+        known[i] = keys->all[i]->name;
+        if (strcmp(known[i], parameter->name) == 0) {
+            *ret = keys->all[i];
+            return 0;
+        }
+    }
+    return refuse_unknown(error, parameter->name, "unknown parameter", parameter->name, known,
+                          keys->n);
+}
+
+static int check_choice(const struct http_parameter *parameter, const struct schema_query_key *key,
                         struct api_error *error)
 {
-    const struct schema_query_key *own =
-        route->sub_route ? route->sub_route->keys : route->kind->keys;
-    size_t n_own = route->sub_route ? route->sub_route->n_keys : route->kind->n_keys;
     char choices[256];
     size_t len = 0;
 
-    for (size_t i = 0; i < n_own; i++) {
-        if (strcmp(own[i].name, parameter->name) != 0 || !own[i].choices)
-            continue;
-        for (const char *const *choice = own[i].choices; *choice; choice++) {
-            if (strcmp(*choice, parameter->value) == 0)
-                return 0;
-            len += (size_t)snprintf(choices + len, sizeof(choices) - len, "%s%s", len ? ", " : "",
-                                    *choice);
-            if (len >= sizeof(choices))
-                break;
-        }
-        return refuse(error, parameter->name, "found '%.60s', expected one of %s", parameter->value,
-                      choices);
+    for (const char *const *choice = key->choices; *choice && len < sizeof(choices); choice++) {
+        if (strcmp(*choice, parameter->value) == 0)
+            return 0;
+        len += (size_t)snprintf(choices + len, sizeof(choices) - len, "%s%s", len ? ", " : "",
+                                *choice);
     }
+    return refuse(error, parameter->name, "found '%.60s', expected one of %s", parameter->value,
+                  choices);
+}
+
+static bool is_number(const char *text, bool fraction)
+{
+    size_t len = strspn(text, "0123456789");
+
+    if (fraction && len > 0 && text[len] == '.')
+        len += 1 + strspn(text + len + 1, "0123456789");
+    return len > 0 && len <= NUMBER_DIGITS_MAX && !text[len];
+}
+
+static int check_value(const struct http_parameter *parameter, const struct schema_query_key *key,
+                       struct api_error *error)
+{
+    int64_t ms;
+
+    if (key->choices)
+        return check_choice(parameter, key, error);
+    if ((key->type == SCHEMA_INTEGER || key->type == SCHEMA_FLOAT) &&
+        !is_number(parameter->value, key->type == SCHEMA_FLOAT))
+        return refuse(error, parameter->name, "found '%.60s', expected a number", parameter->value);
+    if (key->type == SCHEMA_TIME && !schema_time_parse(parameter->value, &ms))
+        return refuse(error, parameter->name, "found '%.60s', expected a time (RFC 3339)",
+                      parameter->value);
     return 0;
+}
+
+/* Of a filter, of `order` and of X-Fields. */
+static int check_attribute(const struct schema_kind *kind, const char *key, const char *name,
+                           struct api_error *error)
+{
+    const struct schema_attribute *attribute;
+    const char *names[ATTRIBUTES_MAX];
+    char what[128];
+    size_t n = 0;
+
+    if (strcmp(name, "namespace") == 0 || schema_attribute_find(kind, name))
+        return 0;
+    while (n < ARRAY_SIZE(names) && (attribute = schema_attribute_at(kind, n)))
+        names[n++] = attribute->name;
+    snprintf(what, sizeof(what), "%s has no attribute", kind->name);
+    return refuse_unknown(error, key, what, name, names, n);
 }
 
 /* ---- Values ------------------------------------------------------------------------------- */
@@ -108,14 +158,10 @@ static bool yes(const char *value)
     return strcmp(value, "false") != 0 && strcmp(value, "0") != 0;
 }
 
-static int number(const struct http_parameter *parameter, struct api_error *error, size_t *ret)
+/* Of a page: more than this, and there is nothing there. */
+static size_t number(const struct http_parameter *parameter)
 {
-    size_t len = strlen(parameter->value);
-
-    if (len == 0 || len > 9 || strspn(parameter->value, "0123456789") != len)
-        return refuse(error, parameter->name, "found '%.60s', expected a number", parameter->value);
-    *ret = strtoul(parameter->value, NULL, 10);
-    return 0;
+    return (size_t)MIN(strtoull(parameter->value, NULL, 10), (unsigned long long)UINT32_MAX);
 }
 
 static int parse_order(const struct http_parameter *parameter, const struct schema_kind *kind,
@@ -125,9 +171,8 @@ static int parse_order(const struct http_parameter *parameter, const struct sche
 
     if (ret->n_order == OBJECTS_ORDER_MAX)
         return refuse(error, "order", "found more than %d of them", OBJECTS_ORDER_MAX);
-    if (!schema_attribute_find(kind, name))
-        return refuse(error, "order", "found '%.60s', expected an attribute of %s", name,
-                      kind->name);
+    if (check_attribute(kind, "order", name, error) < 0)
+        return -EINVAL;
     ret->order[ret->n_order++] = parameter->value;
     return 0;
 }
@@ -149,13 +194,13 @@ static int parse_one(const struct http_parameter *parameter, const struct schema
         ret->dry_run = yes(parameter->value);
     else if (strcmp(name, "page") == 0) {
         ret->paged = true;
-        return number(parameter, error, &ret->page);
+        ret->page = number(parameter);
     } else if (strcmp(name, "pagesize") == 0 || strcmp(name, "pageSize") == 0) {
         ret->paged = true;
-        return number(parameter, error, &ret->pagesize);
+        ret->pagesize = number(parameter);
     } else if (strcmp(name, "limit") == 0) {
         ret->cursor = true;
-        return number(parameter, error, &ret->limit);
+        ret->limit = number(parameter);
     } else if (strcmp(name, "after") == 0) {
         ret->cursor = true;
         ret->after = parameter->value;
@@ -189,57 +234,96 @@ struct key_check {
 static bool check_key(void *context, const char *key)
 {
     struct key_check *check = context;
-    const struct schema_attribute *attribute;
-    const char *names[KEYS_MAX * 2], *nearest;
-    size_t n = 0;
 
-    if (strcmp(key, "namespace") == 0 || schema_attribute_find(check->kind, key))
-        return true;
-    while (n < ARRAY_SIZE(names) && (attribute = schema_attribute_at(check->kind, n)))
-        names[n++] = attribute->name;
-    nearest = nearest_word(key, names, n);
-    check->failed = true;
-    refuse(check->error, "q", "%s has no attribute '%.60s'%s%s%s", check->kind->name, key,
-           nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-    return false;
+    check->failed = check_attribute(check->kind, "q", key, check->error) < 0;
+    return !check->failed;
 }
 
-/* Several q are one: (…) or (…). */
+static void put_quoted(struct buf *text, const char *value)
+{
+    buf_puts(text, "\"");
+    for (; *value; value++)
+        buf_printf(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+    buf_puts(text, "\"");
+}
+
+/* The parameter is an attribute of the kind (accounts?name=…): it asks for that value. */
+static bool is_attribute(const struct schema_kind *kind, const char *name)
+{
+    return strcmp(name, "q") != 0 && schema_attribute_find(kind, name);
+}
+
+/* Several q are one: ((…) or (…)) and name == "…". One alone stays as it is: problems name columns.
+ */
+static void put_filter(const struct http_request *request, const struct schema_kind *kind,
+                       struct buf *text)
+{
+    size_t n = 0, n_attributes = 0, seen = 0;
+    bool alone;
+
+    for (size_t i = 0; i < request->n_query; i++) {
+        n += strcmp(request->query[i].name, "q") == 0;
+        n_attributes += is_attribute(kind, request->query[i].name);
+    }
+    alone = n == 1 && n_attributes == 0;
+    for (size_t i = 0; i < request->n_query; i++)
+        if (strcmp(request->query[i].name, "q") == 0)
+            buf_printf(text, alone ? "%s%s" : "%s(%s)",
+                       seen++  ? " or "
+                       : alone ? ""
+                               : "(",
+                       request->query[i].value);
+    buf_puts(text, n && !alone ? ")" : "");
+    for (size_t i = 0; i < request->n_query; i++) {
+        if (!is_attribute(kind, request->query[i].name))
+            continue;
+        buf_printf(text, "%s%s == ", text->len ? " and " : "", request->query[i].name);
+        put_quoted(text, request->query[i].value);
+    }
+}
+
 static int parse_filter(const struct http_request *request, const struct schema_kind *kind,
                         int64_t now_ms, struct api_error *error, struct api_query *ret)
 {
     _cleanup_buf_ struct buf text = BUF_INIT(FILTER_BYTES_MAX),
                              problem = BUF_INIT(FILTER_PROBLEM_MAX);
     struct key_check check = {.kind = kind, .error = error};
-    size_t n = 0, seen = 0;
 
-    for (size_t i = 0; i < request->n_query; i++)
-        n += strcmp(request->query[i].name, "q") == 0;
-    if (n == 0)
-        return 0;
-    for (size_t i = 0; i < request->n_query; i++)
-        if (strcmp(request->query[i].name, "q") == 0)
-            buf_printf(&text, n == 1 ? "%s%s" : "%s(%s)", seen++ ? " or " : "",
-                       request->query[i].value);
+    put_filter(request, kind, &text);
     if (text.error)
         return refuse(error, "q", "the filter is longer than %d bytes", FILTER_BYTES_MAX);
+    if (!text.len)
+        return 0;
     if (filter_parse(text.data, now_ms, &problem, &ret->filter) < 0)
         return refuse(error, "q", "%s", problem.data ? problem.data : "the filter cannot be read");
     filter_keys(ret->filter, check_key, &check);
     return check.failed ? -EINVAL : 0;
 }
 
+static int parse_fields(const struct http_request *request, const struct schema_kind *kind,
+                        struct api_error *error)
+{
+    for (char *const *field = request->fields; field && *field; field++)
+        if (check_attribute(kind, "X-Fields", *field, error) < 0)
+            return -EINVAL;
+    return 0;
+}
+
 int api_query_parse(const struct http_request *request, const struct api_route *route,
                     enum auth_verb verb, int64_t now_ms, struct api_error *error,
                     struct api_query *ret)
 {
-    int r = 0;
+    const struct schema_query_key *key = NULL;
+    struct keys keys;
+    int r;
 
     *ret = (struct api_query){0};
+    keys_of(route, verb, &keys);
+    r = parse_fields(request, route->kind, error);
     for (size_t i = 0; r == 0 && i < request->n_query; i++) {
-        r = check_name(&request->query[i], route, verb, error);
+        r = find_key(&request->query[i], &keys, error, &key);
         if (r == 0)
-            r = check_choice(&request->query[i], route, error);
+            r = check_value(&request->query[i], key, error);
         if (r == 0)
             r = parse_one(&request->query[i], route->kind, error, ret);
     }

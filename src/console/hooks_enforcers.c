@@ -213,41 +213,61 @@ static bool may_poke(const struct api_call *call, const struct object *object)
     return enforcer_id && strcmp(enforcer_id, own) == 0;
 }
 
+static void set_text(json_t *patch, const char *attribute, const char *value)
+{
+    if (value && *value)
+        json_object_set_new(patch, attribute, json_string(value));
+}
+
+/* What the parameters say, as attributes; load figures belong to reports. */
+static json_t *poke_patch(const struct api_call *call, const struct schema_kind *kind)
+{
+    const char *closed = api_parameter(call, "sessionClose");
+    json_t *patch = json_object();
+    char time[SCHEMA_TIME_LEN + 1];
+
+    if (closed && strcmp(closed, "false") != 0)
+        set_text(patch, "operationalStatus", "Disconnected");
+    set_text(patch, "operationalStatus", api_parameter(call, "status"));
+    set_text(patch, "enforcementStatus", api_parameter(call, "enforcementStatus"));
+    set_text(patch, "currentVersion", api_parameter(call, "version"));
+    if (schema_attribute_find(kind, "lastLocalTimestamp"))
+        set_text(patch, "lastLocalTimestamp", api_parameter(call, "ts"));
+    schema_time_format(console_now_ms(), time);
+    set_text(patch, "lastSyncTime", time);
+    return patch;
+}
+
 static void poke_handle(struct api_call *call)
 {
     const struct object *object = api_parent(call);
+    _cleanup_schema_problems_ struct schema_problems problems = {0};
     _cleanup_change_set_ struct change_set *set = NULL;
-    json_t *body = object ? object_parse(object) : NULL;
-    const char *status = api_parameter(call, "status");
-    const char *enforcement = api_parameter(call, "enforcementStatus");
-    char time[SCHEMA_TIME_LEN + 1];
+    _cleanup_(json_decrefp) json_t *stored = NULL, *patch = NULL, *sparse = NULL;
     struct api_error error = {0};
+    int r;
 
     if (object && !may_poke(call, object)) {
-        json_decref(body);
         api_error_set(&error, 403, "Forbidden", "you may not change this %s", object->kind->name);
         api_fail(call, &error, NULL);
         return;
     }
-    schema_time_format(console_now_ms(), time);
-    if (!body || change_set_new(&set) < 0) {
-        json_decref(body);
-        api_error_result(&error, -ENOMEM, "poke");
-        api_fail(call, &error, NULL);
+    stored = object ? object_parse(object) : NULL;
+    patch = stored ? poke_patch(call, object->kind) : NULL;
+    r = patch ? schema_accept(object->kind, SCHEMA_WRITER_CONSOLE, patch, stored, true, &problems,
+                              &sparse)
+              : -ENOMEM;
+    if (r == 0)
+        r = change_set_new(&set);
+    if (r == 0)
+        r = change_set_update(set, object, sparse);
+    if (r == 0) {
+        api_commit(call, &set, 204, NULL);
         return;
     }
-    if (status)
-        json_object_set_new(body, "operationalStatus", json_string(status));
-    if (enforcement)
-        json_object_set_new(body, "enforcementStatus", json_string(enforcement));
-    json_object_set_new(body, "lastSyncTime", json_string(time));
-    if (change_set_update(set, object, body) < 0) {
-        api_error_result(&error, -ENOMEM, "poke");
-        api_fail(call, &error, NULL);
-    } else {
-        api_commit(call, &set, 204, NULL);
-    }
-    json_decref(body);
+    if (!problems.n)
+        api_error_result(&error, r, "poke");
+    api_fail(call, &error, &problems);
 }
 
 /* The profile that is in force, as a list of one. */

@@ -6,19 +6,19 @@
 static const struct schema_query_key list_keys[] = {
     {.name = "q",
      .help = "Only objects that match this filter (docs/user/filters.md); repeated: or."},
-    {.name = "page", .help = "Number of the page, from 1; with `pagesize`."},
-    {.name = "pagesize", .help = "Objects on a page; 0: all."},
-    {.name = "pageSize", .help = "The same."},
-    {.name = "limit", .help = "Most objects to answer; with `after`, not with `pagesize`."},
+    {.name = "page",
+     .type = SCHEMA_INTEGER,
+     .help = "Number of the page, from 1; with `pagesize`."},
+    {.name = "pagesize", .type = SCHEMA_INTEGER, .help = "Objects on a page; 0: all."},
+    {.name = "pageSize", .type = SCHEMA_INTEGER, .help = "The same."},
+    {.name = "limit",
+     .type = SCHEMA_INTEGER,
+     .help = "Most objects to answer; with `after`, not with `pagesize`."},
     {.name = "after", .help = "Cursor: the `X-Next` of the answer before."},
     {.name = "order", .help = "Attribute to order by, `-` in front: descending; repeated."},
     {.name = "recursive", .help = "Also objects of namespaces below; any value."},
     {.name = "propagated", .help = "Also objects that namespaces above propagate; any value."},
     {.name = "archived", .help = "Also archived objects; any value."},
-    {.name = "startAbsolute", .help = "From this time on (RFC 3339); for what has a time."},
-    {.name = "endAbsolute", .help = "Up to this time (RFC 3339)."},
-    {.name = "startRelative", .help = "From this long ago on, like `24h`."},
-    {.name = "endRelative", .help = "Up to this long ago."},
 };
 
 static const struct schema_query_key write_keys[] = {

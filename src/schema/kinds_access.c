@@ -144,8 +144,9 @@ static const struct schema_attribute account_attributes[] = {
 };
 
 static const struct schema_query_key account_keys[] = {
-    {.name = "name", .help = "Only the account of this name."},
+    {.name = "name", .verbs = SCHEMA_LIST, .help = "Only the account of this name."},
     {.name = "status",
+     .verbs = SCHEMA_LIST,
      .help = "Only accounts of this status.",
      .choices = SCHEMA_WORDS("Active", "Disabled", "Invited", "Pending")},
 };

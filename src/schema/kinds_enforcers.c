@@ -162,19 +162,19 @@ static const struct schema_attribute enforcer_attributes[] = {
 };
 
 static const struct schema_query_key poke_keys[] = {
-    {.name = "cpuload", .help = "Load of the Enforcer in percent."},
+    {.name = "cpuload", .type = SCHEMA_FLOAT, .help = "Load of the Enforcer in percent."},
     {.name = "enforcementStatus",
      .help = "New enforcement status.",
      .choices = SCHEMA_WORDS("Failed", "Inactive", "Active")},
     {.name = "forceFullPoke", .help = "Answer in full."},
-    {.name = "memory", .help = "Bytes in use."},
-    {.name = "processes", .help = "Number of processes."},
-    {.name = "sessionClose", .help = "The session ends."},
+    {.name = "memory", .type = SCHEMA_INTEGER, .help = "Bytes in use."},
+    {.name = "processes", .type = SCHEMA_INTEGER, .help = "Number of processes."},
+    {.name = "sessionClose", .help = "The session ends: Disconnected."},
     {.name = "sessionID", .help = "Identifier of the session."},
     {.name = "status",
      .help = "New operational status.",
      .choices = SCHEMA_WORDS("Registered", "Connected", "Disconnected")},
-    {.name = "ts", .help = "Clock of the host."},
+    {.name = "ts", .type = SCHEMA_TIME, .help = "Clock of the host."},
     {.name = "version", .help = "Version of the Enforcer."},
     {.name = "zhash", .help = "Shard of the Enforcer; ignored."},
 };

@@ -73,6 +73,16 @@ static const struct schema_attribute export_attributes[] = {
 
 static const struct schema_query_key export_keys[] = {
     {.name = "q", .help = "Only objects that match this filter."},
+    {.name = "recursive", .help = "Also objects of namespaces below; any value."},
+};
+static const struct schema_query_key import_keys[] = {
+    {.name = "dryRun", .help = "Answer what would change, and change nothing; any value."},
+    {.name = "override", .help = "Also objects that are protected; any value."},
+};
+static const struct schema_query_key reference_keys[] = {
+    {.name = "override",
+     .verbs = SCHEMA_CREATE,
+     .help = "Also objects that are protected; any value."},
 };
 
 const struct schema_kind schema_kind_export = {
@@ -107,6 +117,7 @@ static const struct schema_kind kind_import = {
     .help = "Put the objects of an envelope in place, all or none.",
     .verbs = SCHEMA_CREATE,
     SCHEMA_ATTRIBUTES(import_attributes),
+    SCHEMA_KEYS(import_keys),
     .columns = SCHEMA_WORDS("mode", "data"),
     .index = SCHEMA_INDEX,
 };
@@ -145,6 +156,7 @@ static const struct schema_kind kind_importreference = {
     .unique = SCHEMA_UNIQUE_NAME_IN_NAMESPACE,
     .stored = true,
     SCHEMA_ATTRIBUTES(reference_attributes),
+    SCHEMA_KEYS(reference_keys),
     .columns = SCHEMA_WORDS("ID", "name", "namespace", "label", "constraint"),
     .index = SCHEMA_INDEX,
 };

@@ -38,6 +38,19 @@ static const struct schema_attribute activity_attributes[] = {
      .help = "The object before it."},
 };
 
+static const struct schema_query_key activity_keys[] = {
+    {.name = "startAbsolute",
+     .verbs = SCHEMA_LIST,
+     .type = SCHEMA_TIME,
+     .help = "From this time on (RFC 3339)."},
+    {.name = "endAbsolute",
+     .verbs = SCHEMA_LIST,
+     .type = SCHEMA_TIME,
+     .help = "Up to this time (RFC 3339)."},
+    {.name = "startRelative", .verbs = SCHEMA_LIST, .help = "From this long ago on, like `24h`."},
+    {.name = "endRelative", .verbs = SCHEMA_LIST, .help = "Up to this long ago."},
+};
+
 static const struct schema_kind kind_activity = {
     .name = "activity",
     .plural = "activities",
@@ -46,6 +59,7 @@ static const struct schema_kind kind_activity = {
     .verbs = SCHEMA_LIST | SCHEMA_GET,
     .mixins = SCHEMA_NAMESPACED,
     SCHEMA_ATTRIBUTES(activity_attributes),
+    SCHEMA_KEYS(activity_keys),
     .columns = SCHEMA_WORDS("date", "namespace", "operation", "targetIdentity", "message"),
     .index = SCHEMA_INDEX,
 };

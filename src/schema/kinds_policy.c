@@ -96,6 +96,11 @@ static const struct schema_query_key ca_types[] = {
      .help = "Only authorities of this type.",
      .choices = SCHEMA_WORDS("Any", "X509", "SSH", "JWT")},
 };
+static const struct schema_query_key namespace_keys[] = {
+    {.name = "recursive",
+     .verbs = SCHEMA_DELETE,
+     .help = "Delete it with all that is in it; any value."},
+};
 static const struct schema_sub_route namespace_routes[] = {
     {"trustedcas", SCHEMA_LIST, ca_types, ARRAY_SIZE(ca_types)},
 };
@@ -113,6 +118,7 @@ static const struct schema_kind kind_namespace = {
     .stored = true,
     SCHEMA_ATTRIBUTES(namespace_attributes),
     SCHEMA_SUB_ROUTES(namespace_routes),
+    SCHEMA_KEYS(namespace_keys),
     .columns = SCHEMA_WORDS("ID", "name", "type", "defaultPUIncomingTrafficAction",
                             "defaultPUOutgoingTrafficAction"),
     .index = SCHEMA_INDEX,

@@ -147,7 +147,7 @@ static const struct schema_query_key unit_poke_keys[] = {
     {.name = "status",
      .help = "New operational status.",
      .choices = SCHEMA_WORDS("Initialized", "Paused", "Running", "Stopped")},
-    {.name = "ts", .help = "Clock of the host."},
+    {.name = "ts", .type = SCHEMA_TIME, .help = "Clock of the host."},
     {.name = "zhash", .help = "Shard of the unit; ignored."},
 };
 static const struct schema_query_key renderer_keys[] = {

@@ -219,22 +219,35 @@ static json_t *operation_of(struct writer *writer, const struct operation *opera
     return result;
 }
 
+static json_t *key_type(const struct schema_query_key *key)
+{
+    switch (key->type) {
+    case SCHEMA_INTEGER:
+        return json_pack("{s:s, s:i}", "type", "integer", "minimum", 0);
+    case SCHEMA_FLOAT:
+        return json_pack("{s:s, s:i}", "type", "number", "minimum", 0);
+    case SCHEMA_TIME:
+        return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+    default:
+        return string_type();
+    }
+}
+
 static void add_keys(struct writer *writer, json_t *parameters, const struct schema_query_key *keys,
-                     size_t n)
+                     size_t n, unsigned verb)
 {
     for (size_t i = 0; i < n; i++) {
-        json_t *schema = string_type();
-        bool there = false;
+        json_t *schema;
+        bool there = keys[i].verbs && !(keys[i].verbs & verb);
 
         for (size_t j = 0; j < json_array_size(parameters); j++) {
             const json_t *name = json_object_get(json_array_get(parameters, j), "name");
 
             there |= name && strcmp(json_string_value(name), keys[i].name) == 0;
         }
-        if (there) {
-            json_decref(schema);
+        if (there)
             continue;
-        }
+        schema = key_type(&keys[i]);
         if (keys[i].choices)
             set(writer, schema, "enum", words(writer, keys[i].choices));
         append(writer, parameters,
@@ -257,9 +270,9 @@ static json_t *parameters_of(struct writer *writer, const struct schema_query_ke
         append(writer, parameters, reference("parameters", "Fields"));
     if (verb == SCHEMA_CREATE)
         append(writer, parameters, reference("parameters", "IdempotencyKey"));
-    add_keys(writer, parameters, keys, n);
+    add_keys(writer, parameters, keys, n, verb);
     common = schema_verb_keys((enum schema_verb)verb, &n_common);
-    add_keys(writer, parameters, common, n_common);
+    add_keys(writer, parameters, common, n_common, verb);
     return parameters;
 }
 
@@ -285,9 +298,7 @@ static void add_collection(struct writer *writer, json_t *paths, const struct sc
                       parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_LIST));
     if (kind->verbs & SCHEMA_CREATE)
         add_operation(writer, path, "post", &create, json_sprintf("create%s", kind->entity),
-                      parameters_of(writer, kind->keys,
-                                    (kind->verbs & SCHEMA_LIST) && kind->stored ? 0 : kind->n_keys,
-                                    SCHEMA_CREATE));
+                      parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_CREATE));
     if (json_object_size(path) > 0 && route)
         set(writer, paths, json_string_value(route), json_incref(path));
     json_decref(path);
@@ -304,16 +315,16 @@ static void add_member(struct writer *writer, json_t *paths, const struct schema
 
     if (kind->verbs & SCHEMA_GET)
         add_operation(writer, path, "get", &get, json_sprintf("get%s", kind->entity),
-                      parameters_of(writer, NULL, 0, SCHEMA_GET));
+                      parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_GET));
     if (kind->verbs & SCHEMA_UPDATE) {
         add_operation(writer, path, "put", &put, json_sprintf("update%s", kind->entity),
-                      parameters_of(writer, NULL, 0, SCHEMA_UPDATE));
+                      parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_UPDATE));
         add_operation(writer, path, "patch", &patch, json_sprintf("patch%s", kind->entity),
-                      parameters_of(writer, NULL, 0, SCHEMA_UPDATE));
+                      parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_UPDATE));
     }
     if (kind->verbs & SCHEMA_DELETE)
         add_operation(writer, path, "delete", &delete, json_sprintf("delete%s", kind->entity),
-                      parameters_of(writer, NULL, 0, SCHEMA_DELETE));
+                      parameters_of(writer, kind->keys, kind->n_keys, SCHEMA_DELETE));
     if (json_object_size(path) > 0 && route) {
         set(writer, path, "parameters", json_pack("[o]", reference("parameters", "ID")));
         set(writer, paths, json_string_value(route), json_incref(path));

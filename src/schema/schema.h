@@ -116,7 +116,9 @@ enum schema_unique { SCHEMA_UNIQUE_NOTHING, SCHEMA_UNIQUE_NAME_IN_NAMESPACE, SCH
 
 struct schema_query_key { /* a query parameter of one route */
     const char *name, *help;
+    enum schema_type type;      /* SCHEMA_STRING, or SCHEMA_INTEGER (not negative), FLOAT, TIME */
     const char *const *choices; /* NULL: any */
+    unsigned verbs;             /* that take it, of those of the route; 0: all */
 };
 
 struct schema_sub_route { /* /parents/:id/children */
@@ -142,7 +144,7 @@ struct schema_kind {
     schema_whole_fn *check; /* of the object in sparse form; NULL: nothing more */
     const struct schema_sub_route *sub_routes;
     size_t n_sub_routes;
-    const struct schema_query_key *keys; /* of the list, besides the ones every list takes */
+    const struct schema_query_key *keys; /* of /kinds and /kinds/:id, besides schema_verb_keys() */
     size_t n_keys;
     const char *const *columns; /* of a table, NULL-terminated; NULL: ID, name, namespace */
     struct schema_index *index; /* private: SCHEMA_INDEX of internal.h */

@@ -201,7 +201,8 @@ static int check_parameter(struct cli_call *call, const struct schema_kind *kind
     for (size_t i = 0; i < n_all && n < ATTRIBUTES_MAX; i++)
         names[n++] = all[i].name;
     for (size_t i = 0; i < kind->n_keys && n < ATTRIBUTES_MAX; i++)
-        names[n++] = kind->keys[i].name;
+        if (!kind->keys[i].verbs || (kind->keys[i].verbs & verb))
+            names[n++] = kind->keys[i].name;
     for (size_t i = 0; i < n; i++)
         if (strcmp(names[i], name) == 0)
             return CLI_DONE;

@@ -46,6 +46,23 @@ def test_refresh_without_a_connection_warns(client, namespace):
     assert "no connection" in answer.headers["X-Messages"]
 
 
+def test_poke(client, namespace):
+    path = f"/enforcers/{register(client, namespace, 'poked')['ID']}"
+    answer = client.get(path + "/poke?status=Connected&enforcementStatus=Active&version=1.2.3&cpuload=0.5&memory=4096"
+                        "&processes=7&sessionID=x&ts=2026-01-31T12:00:00Z&zhash=1&forceFullPoke")
+    assert answer.status == 204, answer
+    read = client.get(path).body
+    assert [read[name] for name in ("operationalStatus", "enforcementStatus", "currentVersion")] == \
+        ["Connected", "Active", "1.2.3"]
+    assert read["lastSyncTime"]
+    assert client.get(path + "/poke?sessionClose").status == 204
+    assert client.get(path).body["operationalStatus"] == "Disconnected"
+    for query in ("cpuload=much", "memory=-1", "status=Gone", "ts=now", "nothing=1"):
+        assert client.get(path + "/poke?" + query).status == 400, query
+    assert client.get(path + "/poke?version=" + "9" * 65).status == 422
+    assert client.get(path).body["currentVersion"] == "1.2.3"
+
+
 def test_deletion_frees_the_number(client, namespace):
     enforcer = register(client, namespace, "gone")
     assert client.ask("DELETE", f"/enforcers/{enforcer['ID']}", namespace=namespace).status in (200, 204)

@@ -175,6 +175,9 @@ def test_order_and_fields(client, namespace):
     assert answer.status == 200
     answer = client.ask("GET", path, namespace=namespace, headers={"X-Fields": "name"})
     assert answer.body[0] == {"name": "r000"}
+    answer = client.ask("GET", path, namespace=namespace, headers={"X-Fields": "nam"})
+    assert answer.status == 400 and "did you mean 'name'" in answer.reason, answer
+    assert "did you mean 'name'" in client.get(path + "?order=-nam", namespace=namespace).reason
 
 
 @pytest.mark.parametrize("q, wanted", [
@@ -195,6 +198,17 @@ def test_filters(client, namespace, q, wanted):
     for path in ("/networkrulesetpolicies?q=", "/networkrulesetpolicies?order=name&q="):
         answer = client.get(path + quote(q), namespace=namespace)
         assert names(answer) == wanted and answer.headers["X-Count-Total"] == str(len(wanted))
+
+
+def test_accounts_by_parameter(client):
+    for name, status in (("ann", "Active"), ("bob", "Disabled"), ("cat", "Disabled")):
+        answer = client.post("/accounts", {"name": name, "email": name + "@example.com", "status": status,
+                                           "password": "correct horse battery"}, namespace="/")
+        assert answer.status == 200, answer
+    for query, wanted in (("name=bob", ["bob"]), ("status=Disabled", ["bob", "cat"]), ("name=ann&status=Disabled", []),
+                          ("status=Disabled&q=name%20matches%20%22t$%22&q=name%20==%20ann", ["cat"]),
+                          ("name=%22%20or%20name%20!=%20%22", [])):
+        assert names(client.get("/accounts?" + query, namespace="/")) == wanted, query
 
 
 def test_two_filters_are_or(client, namespace):
@@ -224,6 +238,10 @@ def test_head_and_options(client, namespace):
     answer = client.ask("HEAD", "/networkrulesetpolicies", namespace=namespace)
     assert answer.status == 200 and answer.text == "" and answer.headers["X-Count-Total"] == "3"
     assert "POST" in client.ask("OPTIONS", "/networkrulesetpolicies").headers["Allow"]
+    for path, allow in (("/networkrulesetpolicies", "OPTIONS, GET, HEAD, POST"), ("/roles", "OPTIONS, GET, HEAD"),
+                        ("/_meta/version", "OPTIONS, GET, HEAD")):
+        answer = client.ask("DELETE", path, namespace=namespace)
+        assert answer.status == 405 and answer.headers["Allow"] == allow, answer
     assert names(client.get("/v/1/networkrulesetpolicies", namespace=namespace)) == ["r000", "r001", "r002"]
     assert client.get("/_meta/version").body["version"]
 
