@@ -1,43 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "console/api_internal.h"
+#include "console/api_reader.h"
 #include "console/encoding.h"
 
 /* A list on its way out: each object is encoded as it comes, none is kept. */
 struct listing {
-    struct api_call *call;
+    struct api_call_private *call;
+    struct objects_query query;
     const struct api_hooks *hooks;
     enum encoding encoding;
-    struct buf *body;
-    size_t n, expected;
-    bool plain;
+    struct http_response response;
+    size_t n;
+    uint64_t total;
+    bool plain, failed;
     char last[SCHEMA_ID_LEN + 1];
-    bool failed;
+    void *owned;
 };
+
+static int list_begin(void *context, struct objects_read *read)
+{
+    struct listing *listing = context;
+
+    return objects_read_add(read, &listing->query);
+}
+
+static void list_page(void *context, const struct objects_query *query, uint64_t total, size_t n)
+{
+    struct listing *listing = context;
+
+    listing->total = total;
+    encoding_list_begin(listing->encoding, n, &listing->response.body);
+}
 
 static bool list_one(void *context, const struct object *object)
 {
     struct listing *listing = context;
+    struct buf *body = &listing->response.body;
     json_t *shown;
 
-    encoding_list_next(listing->encoding, listing->n++, listing->body);
+    encoding_list_next(listing->encoding, listing->n++, body);
     memcpy(listing->last, object->id, sizeof(listing->last));
-    if (listing->plain && object_show_text(object, listing->body) == 0)
+    if (listing->plain && object_show_text(object, body) == 0)
         return true;
-    shown = object_show(object, (const char *const *)listing->call->request->fields);
+    shown = object_show(object, (const char *const *)listing->call->public.request->fields);
     if (!shown) {
         listing->failed = true;
         return false;
     }
     if (listing->hooks && listing->hooks->show)
-        listing->hooks->show(listing->call->console, object, shown);
-    encoding_append(listing->encoding, shown, listing->body);
+        listing->hooks->show(listing->call->public.console, object, shown);
+    encoding_append(listing->encoding, shown, body);
     json_decref(shown);
-    return !listing->body->error;
+    return !body->error;
+}
+
+static void list_fail(struct api_call_private *call, int r)
+{
+    struct api_error error = {0};
+
+    if (r == -ESTALE)
+        api_error_set(&error, 400, "Bad request", "after: the object is gone; begin the list anew");
+    else
+        api_error_result(&error, r, call->public.kind->name);
+    api_fail(&call->public, &error, NULL);
+}
+
+static void list_answer(void *context, int r)
+{
+    struct listing *listing = context;
+    struct api_call_private *call = listing->call;
+    struct http_response *response = &listing->response;
+
+    encoding_list_end(listing->encoding, &response->body);
+    if (r == 0)
+        r = listing->failed ? -ENOMEM : response->body.error;
+    if (r < 0) {
+        list_fail(call, r);
+        return;
+    }
+    response->content_type = encoding_content_type(listing->encoding);
+    http_response_header(response, "X-Count-Total", "%llu", (unsigned long long)listing->total);
+    if (listing->query.limit && call->query.cursor && listing->n == listing->query.limit)
+        http_response_header(response, "X-Next", "%s", listing->last);
+    api_send(call, response);
+}
+
+static size_t list_held(const void *context)
+{
+    const struct listing *listing = context;
+
+    return listing->response.body.len;
+}
+
+static void list_free(void *context)
+{
+    struct listing *listing = context;
+
+    http_response_clear(&listing->response);
+    free(listing->owned);
+    free(listing);
 }
 
 /* Nothing but the object as it is, in JSON: no tree is needed. */
@@ -61,73 +127,46 @@ static void page_of(const struct api_query *query, struct objects_query *ret)
         ret->order = query->order;
 }
 
-static bool nothing(void *context, const struct object *object)
+void api_read_query(struct api_call_private *call, const struct objects_query *query, void *owned)
 {
-    (*(size_t *)context)++;
-    return true;
-}
+    static const struct api_reader reader = {
+        .begin = list_begin,
+        .visitor = {list_page, list_one},
+        .answer = list_answer,
+        .held = list_held,
+        .free = list_free,
+    };
+    struct listing *listing = calloc(1, sizeof(*listing));
 
-/*
- * MessagePack says at the front how many there are, and a page may be shorter than its limit: then
- * count first. The second run finds the same, because nothing else runs between.
- */
-static int run(struct listing *listing, const struct objects *objects,
-               const struct objects_query *query, uint64_t *ret_total)
-{
-    int r = 0;
-
-    if (listing->encoding != ENCODING_JSON)
-        r = objects_list(objects, query, nothing, &listing->expected, ret_total);
-    if (r < 0)
-        return r;
-    encoding_list_begin(listing->encoding, listing->expected, listing->body);
-    r = objects_list(objects, query, list_one, listing, ret_total);
-    encoding_list_end(listing->encoding, listing->body);
-    if (r == 0 && listing->failed)
-        r = -ENOMEM;
-    return r == 0 ? listing->body->error : r;
+    if (!listing) {
+        free(owned);
+        list_fail(call, -ENOMEM);
+        return;
+    }
+    listing->call = call;
+    listing->query = *query;
+    listing->hooks = api_hooks_of(call->api, call->public.kind);
+    listing->encoding = call->encoding;
+    listing->response =
+        (struct http_response){.status = 200, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
+    listing->plain = is_plain(call, listing->hooks);
+    listing->owned = owned;
+    page_of(&call->query, &listing->query);
+    api_read(&call->public, &reader, listing);
 }
 
 void api_read_list(struct api_call_private *call)
 {
-    const struct objects *objects = call->public.console->objects;
-    struct http_response response = {.status = 200, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
-    struct listing listing = {
-        .call = &call->public,
-        .hooks = api_hooks_of(call->api, call->public.kind),
-        .encoding = call->encoding,
-        .body = &response.body,
-    };
-    struct objects_query query = {
+    const struct objects_query query = {
         .kind = call->public.kind,
-        .space = objects_space(objects, call->public.namespace),
+        .space = objects_space(call->public.console->objects, call->public.namespace),
         .recursive = call->query.recursive,
         .propagated = call->query.propagated,
         .archived = call->query.archived,
         .filter = call->query.filter,
     };
-    struct api_error error = {0};
-    uint64_t total = 0;
-    int r;
 
-    listing.plain = is_plain(call, listing.hooks);
-    page_of(&call->query, &query);
-    r = run(&listing, objects, &query, &total);
-    if (r < 0) {
-        buf_free(&response.body);
-        if (r == -ESTALE)
-            api_error_set(&error, 400, "Bad request",
-                          "after: the object is gone; begin the list anew");
-        else
-            api_error_result(&error, r, call->public.kind->name);
-        api_fail(&call->public, &error, NULL);
-        return;
-    }
-    response.content_type = encoding_content_type(listing.encoding);
-    http_response_header(&response, "X-Count-Total", "%llu", (unsigned long long)total);
-    if (query.limit && call->query.cursor && listing.n == query.limit)
-        http_response_header(&response, "X-Next", "%s", listing.last);
-    api_send(call, &response);
+    api_read_query(call, &query, NULL);
 }
 
 void api_read_one(struct api_call_private *call)

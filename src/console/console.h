@@ -9,6 +9,7 @@
  *   auth.h     who and whether                     trust.h    CA, certificates, tokens
  *   render.h   (namespace, tags) → rulesets        push.h     Enforcer sessions over link/
  *   events.h   /events for people and tools        limits.h   who may ask for how much
+ *   slices.h   what takes long, in slices
  */
 
 #include "console/loop.h"
@@ -32,6 +33,7 @@ struct console {
     struct events *events;
     struct orphans *orphans;
     struct http_server *http;
+    struct slices *slices;
     uv_signal_t signals[3];
     uv_timer_t timer;
     int lock;

@@ -64,6 +64,14 @@ void api_error_result(struct api_error *error, int result, const char *what)
     case -EBUSY:
         api_error_set(error, 503, "Too busy", "too many writes are waiting; try again later");
         return;
+    case -ECANCELED: /* nobody is there to read this */
+        api_error_set(error, 408, "Given up", "%s: the client has gone", what);
+        return;
+    case -ENOBUFS:
+        api_error_set(error, 503, "Too busy",
+                      "too many long lists at a time, or too much changed meanwhile; try again "
+                      "later, or ask for less at once");
+        return;
     case -EFBIG:
         api_error_set(error, 413, "Too large", "%s is larger than can be stored", what);
         return;

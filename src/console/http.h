@@ -95,6 +95,8 @@ void http_response_clear(struct http_response *response);
  * sent. */
 struct http_exchange;
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
+/* Has the client closed the connection, or its half of it? What takes long is not done then. */
+bool http_exchange_gone(const struct http_exchange *exchange);
 void http_answer(struct http_exchange *exchange, struct http_response *response /* consumed */);
 
 /* One WebSocket client. */

@@ -2,6 +2,7 @@
 #include "console/http_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 static void bodies_count(struct http_exchange *exchange, size_t before)
@@ -50,6 +51,17 @@ static struct http_exchange *exchange_new(struct http_connection *connection)
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)
 {
     return &exchange->head.request;
+}
+
+/* While a request is at work nothing is read, so the kernel is asked. */
+bool http_exchange_gone(const struct http_exchange *exchange)
+{
+    struct pollfd poll_fd = {.events = POLLRDHUP};
+
+    if (!exchange->connection || exchange->connection->doomed)
+        return true;
+    poll_fd.fd = exchange->connection->fd;
+    return poll(&poll_fd, 1, 0) == 1;
 }
 
 /* The payload is on its way; how long may the client take to read it? */

@@ -129,8 +129,7 @@ const struct object *objects_find_unique(const struct objects *objects,
 
 /* ---- Entries ------------------------------------------------------------------------------ */
 
-/* The entry's last use: observers have seen it, its tags go. */
-static void drop_entry(struct objects *objects, struct object_entry *entry)
+void object_entry_drop(struct objects *objects, struct object_entry *entry)
 {
     for (size_t i = 0; i < entry->public.tags.n; i++)
         tag_table_leave(&objects->tags, entry->tags[i], object_entry_places(entry)[i]);
@@ -355,6 +354,7 @@ void objects_free(struct objects **objects)
     if (!old)
         return;
     *objects = NULL;
+    objects_reap_all(old);
     for (size_t i = 0; old->tables && i < old->n_tables; i++) {
         for (size_t j = 0; j < old->tables[i].all.n; j++)
             free(old->tables[i].all.items[j]);
@@ -416,7 +416,7 @@ int objects_load(struct objects *objects, const struct store_object *object)
         return r;
     exchange(objects, before, entry);
     if (before)
-        drop_entry(objects, before);
+        objects_bury(objects, before);
     objects->revision = MAX(objects->revision, object->revision);
     return 0;
 }
@@ -484,6 +484,6 @@ int objects_apply(struct objects *objects, uint64_t revision, const struct store
         objects->observers[i].fn(objects->observers[i].context, revision, changes, n_changes);
     for (size_t i = 0; i < n_changes; i++)
         if (changes[i].before)
-            drop_entry(objects, (struct object_entry *)(void *)changes[i].before);
+            objects_bury(objects, (struct object_entry *)(void *)changes[i].before);
     return r < 0 ? r : 0;
 }

@@ -85,6 +85,29 @@ struct objects_query {
 int objects_list(const struct objects *objects, const struct objects_query *query,
                  bool (*visit)(void *context, const struct object *object), void *context,
                  uint64_t *ret_total);
+
+/*
+ * The same in steps, for what may take long: a read sees the objects as they were when its queries
+ * were added, each once, whatever happens to them between the steps; `visit` may keep them until
+ * the read is freed or a step fails. Too many changes meanwhile end the oldest read: -ENOBUFS.
+ */
+#define OBJECTS_READ_QUERIES_MAX 64
+struct objects_read;
+struct objects_visitor {
+    /* Before the first object of each query: all that match, those that are on the page. May be
+     * NULL. */
+    void (*page)(void *context, const struct objects_query *query, uint64_t total, size_t n);
+    bool (*visit)(void *context, const struct object *object); /* false: no more of this query */
+};
+int objects_read_new(struct objects *objects, struct objects_read **ret);
+/* What the query points to must last as long as the read. */
+int objects_read_add(struct objects_read *read, const struct objects_query *query);
+/* Goes on until `until_ns` of uv_hrtime(), at least a little. @return 1: done; 0: there is more */
+int objects_read_step(struct objects_read *read, uint64_t until_ns,
+                      const struct objects_visitor *visitor, void *context);
+void objects_read_free(struct objects_read **read);
+#define _cleanup_objects_read_ _cleanup_(objects_read_free)
+
 /* A tag that `n` objects carry. */
 struct objects_tag {
     const char *text;

@@ -17,8 +17,7 @@ struct object_entry {
     struct object_entry *next_id, *next_unique; /* of the same hash */
     uint32_t hash_id, hash_unique;
     bool archived, propagate, linked;
-    uint32_t tail_len; /* bytes behind the entry */
-    char *tags[];      /* public.tags points here */
+    char *tags[]; /* public.tags points here */
 };
 
 static inline uint32_t *object_entry_places(struct object_entry *entry)
@@ -83,6 +82,11 @@ struct hash_heads {
 };
 
 struct tag_list;
+struct objects_read;
+
+struct entry_chain { /* by next_id, of entries that are out of all lists */
+    struct object_entry *first, *last;
+};
 
 struct objects {
     uint64_t revision, n_unknown;
@@ -94,12 +98,21 @@ struct objects {
     struct space_entry *root;
     struct tag_table tags;
     struct tag_list *scratch;
+    struct objects_read *oldest, *youngest; /* that are under way */
+    struct entry_chain dead;                /* no read needs them any more */
+    size_t dead_bytes;                      /* of these and of those that reads keep */
     struct {
         objects_observer_fn *fn;
         void *context;
     } observers[OBJECTS_OBSERVERS_MAX];
     size_t n_observers;
 };
+
+/* Its last use is over: its tags go, and its memory. */
+void object_entry_drop(struct objects *objects, struct object_entry *entry);
+/* The same, as soon as no read can have it. */
+void objects_bury(struct objects *objects, struct object_entry *entry);
+void objects_reap_all(struct objects *objects); /* no read is under way */
 
 struct kind_table *objects_table(const struct objects *objects, const char *kind);
 struct id_list *space_bucket_find(const struct space_entry *space, const struct kind_table *table);

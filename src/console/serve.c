@@ -24,6 +24,7 @@
 #include "console/orphans.h"
 #include "console/push.h"
 #include "console/render.h"
+#include "console/slices.h"
 #include "console/trust.h"
 #include "link/link.h"
 
@@ -206,6 +207,8 @@ static int make_parts(struct console *console)
     int r;
 
     r = limits_new(&console->options->limits, &console->limits);
+    if (r == 0)
+        r = slices_new(&console->loop, &console->slices);
     if (r == 0)
         r = auth_new(console, &console->auth);
     if (r == 0)
@@ -423,6 +426,7 @@ static void stop(struct console *console)
     orphans_free(&console->orphans);
     events_free(&console->events);
     http_server_free(&console->http);
+    slices_free(&console->slices);
     push_free(&console->push); /* its sessions ended with their connections */
     api_free(&console->api);
     auth_free(&console->auth);

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "console/jsonscan.h"
 #include "console/objects.h"
 
 /* ---- A model: the same objects in a plain array, every question answered by looking at all ----
@@ -210,7 +209,7 @@ static void expect(const struct world *world, const struct question *question, s
 }
 
 struct found {
-    const struct object *objects[MODEL_MAX];
+    const struct object *objects[3 * MODEL_MAX];
     size_t n;
 };
 
@@ -258,10 +257,30 @@ static void pick(struct world *world, struct question *question)
         snprintf(question->text, sizeof(question->text), filter, question->argument);
 }
 
+static struct objects_query query_of(const struct world *world, const struct question *question,
+                                     struct filter **ret_filter)
+{
+    _cleanup_buf_ struct buf problem = BUF_INIT(256);
+
+    *ret_filter = NULL;
+    if (question->filter)
+        assert_int_equal(filter_parse(question->text, 0, &problem, ret_filter), 0);
+    return (struct objects_query){
+        .kind = schema_kind_find(kinds[question->kind]),
+        .space = objects_space(world->objects, spaces[question->space]),
+        .recursive = question->recursive,
+        .propagated = question->propagated,
+        .archived = question->archived,
+        .filter = *ret_filter,
+        .order = question->order[0] ? question->order : NULL,
+        .offset = question->offset,
+        .limit = question->limit,
+    };
+}
+
 static void ask(struct world *world)
 {
     _cleanup_filter_ struct filter *filter = NULL;
-    _cleanup_buf_ struct buf problem = BUF_INIT(256);
     static struct answer answer;
     static struct found found;
     struct question question;
@@ -270,19 +289,7 @@ static void ask(struct world *world)
     size_t end;
 
     pick(world, &question);
-    if (question.filter)
-        assert_int_equal(filter_parse(question.text, 0, &problem, &filter), 0);
-    query = (struct objects_query){
-        .kind = schema_kind_find(kinds[question.kind]),
-        .space = objects_space(world->objects, spaces[question.space]),
-        .recursive = question.recursive,
-        .propagated = question.propagated,
-        .archived = question.archived,
-        .filter = filter,
-        .order = question.order[0] ? question.order : NULL,
-        .offset = question.offset,
-        .limit = question.limit,
-    };
+    query = query_of(world, &question, &filter);
     expect(world, &question, &answer);
     found.n = 0;
     assert_int_equal(objects_list(world->objects, &query, take, &found, &total), 0);
@@ -297,6 +304,121 @@ static void ask(struct world *world)
         found.n = 0;
         assert_int_equal(objects_list(world->objects, &query, take, &found, &total), 0);
         assert_int_equal(found.n, answer.n - end);
+    }
+}
+
+/* ---- Reads in steps, while everything changes ------------------------------------------------ */
+
+#define READS 5
+#define READ_QUERIES 3
+
+struct slow_query {
+    struct question question;
+    struct filter *filter;
+    uint64_t total;
+    size_t n;
+    struct {
+        char id[SCHEMA_ID_LEN + 1];
+        uint64_t revision;
+    } expected[MODEL_MAX];
+};
+
+/* What it should find is written down at its begin. */
+struct slow_read {
+    struct objects_read *read;
+    struct slow_query queries[READ_QUERIES];
+    struct found found;
+    size_t page; /* queries whose page has been turned */
+    size_t steps;
+};
+
+static void slow_page(void *context, const struct objects_query *query, uint64_t total, size_t n)
+{
+    struct slow_read *slow = context;
+
+    assert_int_equal(total, slow->queries[slow->page].total);
+    assert_int_equal(n, slow->queries[slow->page].n);
+    slow->page++;
+}
+
+static bool slow_visit(void *context, const struct object *object)
+{
+    struct slow_read *slow = context;
+
+    return take(&slow->found, object);
+}
+
+static void slow_begin(struct world *world, struct slow_read *slow)
+{
+    static struct answer answer;
+
+    *slow = (struct slow_read){0};
+    assert_int_equal(objects_read_new(world->objects, &slow->read), 0);
+    for (size_t i = 0; i < READ_QUERIES; i++) {
+        struct slow_query *query = &slow->queries[i];
+        struct objects_query objects_query;
+        size_t end;
+
+        pick(world, &query->question);
+        objects_query = query_of(world, &query->question, &query->filter);
+        expect(world, &query->question, &answer);
+        query->total = answer.n;
+        end = objects_query.limit ? MIN(answer.n, objects_query.offset + objects_query.limit)
+                                  : answer.n;
+        for (size_t j = objects_query.offset; j < end; j++) {
+            snprintf(query->expected[query->n].id, SCHEMA_ID_LEN + 1, "%s", answer.rows[j]->id);
+            query->expected[query->n++].revision = answer.rows[j]->revision;
+        }
+        assert_int_equal(objects_read_add(slow->read, &objects_query), 0);
+    }
+}
+
+static void slow_end(struct slow_read *slow)
+{
+    objects_read_free(&slow->read);
+    for (size_t i = 0; i < READ_QUERIES; i++)
+        filter_free(&slow->queries[i].filter);
+}
+
+/* All that was found is still what it was, and can be looked into. */
+static void slow_check(struct slow_read *slow)
+{
+    size_t at = 0;
+
+    assert_int_equal(slow->page, READ_QUERIES);
+    for (size_t i = 0; i < READ_QUERIES; i++) {
+        for (size_t j = 0; j < slow->queries[i].n; j++, at++) {
+            const struct object *object = slow->found.objects[at];
+            json_t *shown = object_show(object, NULL);
+
+            assert_string_equal(object->id, slow->queries[i].expected[j].id);
+            assert_int_equal(object->revision, slow->queries[i].expected[j].revision);
+            assert_string_equal(json_string_value(json_object_get(shown, "ID")), object->id);
+            assert_true(json_array_size(json_object_get(shown, "normalizedTags")) >= 5);
+            json_decref(shown);
+        }
+    }
+    assert_int_equal(slow->found.n, at);
+}
+
+static void slow_step(struct world *world, struct slow_read *slow)
+{
+    static const struct objects_visitor visitor = {slow_page, slow_visit};
+    int r;
+
+    if (!slow->read) {
+        slow_begin(world, slow);
+    } else if (draw(world, 200) == 0) {
+        slow_end(slow); /* the client has gone */
+    } else {
+        r = objects_read_step(slow->read, 0, &visitor, slow);
+        assert_true(r == 0 || r == 1);
+        slow->steps++;
+        if (r == 0)
+            return;
+        assert_true(slow->steps >= 2 * READ_QUERIES);
+        slow_check(slow);
+        slow_end(slow);
     }
 }
 
@@ -342,6 +464,29 @@ static void world_new(struct world *world)
     }
 }
 
+static void test_reads_see_one_revision(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    struct slow_read *reads = calloc(READS, sizeof(*reads));
+
+    assert_non_null(world);
+    assert_non_null(reads);
+    world_new(world);
+    for (unsigned i = 0; i < STEPS * 4; i++) {
+        step(world);
+        slow_step(world, &reads[draw(world, READS)]);
+        if (i % 100 == 0)
+            check_all(world);
+    }
+    for (size_t i = 0; i < READS; i++)
+        if (reads[i].read)
+            slow_end(&reads[i]);
+    ask(world);
+    objects_free(&world->objects);
+    free(world);
+    free(reads);
+}
+
 static void test_against_model(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -359,178 +504,11 @@ static void test_against_model(void **state)
     free(world);
 }
 
-/* ---- Single things --------------------------------------------------------------------------- */
-
-static void load(struct objects *objects, const char *id, const char *kind, const char *space,
-                 const char *body)
-{
-    const struct store_object object = {.id = id,
-                                        .kind = kind,
-                                        .namespace = space,
-                                        .body = body,
-                                        .body_len = strlen(body),
-                                        .created_ms = 1700000000123,
-                                        .updated_ms = 1700000000456,
-                                        .revision = 7};
-
-    assert_int_equal(objects_load(objects, &object), 0);
-}
-
-static bool has(const struct object *object, const char *tag)
-{
-    return tag_set_has(&object->tags, tag);
-}
-
-#define UNIT "00000000000000000000000a"
-
-static void test_normalized_tags(void **state)
-{
-    struct objects *objects;
-    const struct object *unit;
-    json_t *shown;
-
-    assert_int_equal(objects_new(&objects), 0);
-    load(objects, UNIT, "processingunit", "/a",
-         "{\"name\":\"we\\\"b\",\"type\":\"Docker\",\"images\":[\"nginx\",\"nginx:1\"],"
-         "\"metadata\":[\"@org:x=y\"],\"associatedTags\":[\"app=web\",\"app=web\",\"no tag\"]}");
-    unit = objects_find(objects, UNIT);
-    assert_non_null(unit);
-    assert_string_equal(unit->name, "we\"b");
-    assert_true(has(unit, "$identity=processingunit") && has(unit, "$id=" UNIT));
-    assert_true(has(unit, "$namespace=/a") && has(unit, "$name=we\"b") && has(unit, "app=web"));
-    assert_true(has(unit, "$type=Docker") && has(unit, "$image=nginx") &&
-                has(unit, "$image=nginx:1"));
-    assert_true(has(unit, "@org:x=y") && has(unit, "$operationalstatus=Initialized"));
-    for (size_t i = 1; i < unit->tags.n; i++)
-        assert_true(strcmp(unit->tags.tags[i - 1], unit->tags.tags[i]) < 0);
-    shown = object_show(unit, NULL);
-    assert_string_equal(json_string_value(json_object_get(shown, "updateTime")),
-                        "2023-11-14T22:13:20.456Z");
-    assert_int_equal(json_array_size(json_object_get(shown, "normalizedTags")), unit->tags.n);
-    json_decref(shown);
-    objects_free(&objects);
-}
-
-/* Text and tree say the same, in the same order. */
-static void compare_shown(const struct object *object)
-{
-    _cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
-    json_t *shown = object_show(object, NULL), *read;
-    char *wanted;
-
-    assert_non_null(shown);
-    assert_int_equal(object_show_text(object, &text), 0);
-    read = json_loads(text.data, 0, NULL);
-    assert_non_null(read);
-    wanted = json_dumps(shown, JSON_COMPACT);
-    json_decref(shown);
-    shown = read;
-    read = NULL;
-    free(text.data);
-    text.data = json_dumps(shown, JSON_COMPACT);
-    assert_string_equal(text.data, wanted);
-    json_decref(shown);
-    free(wanted);
-}
-
-static void test_text_is_the_tree(void **state)
-{
-    static const struct {
-        const char *kind, *body;
-    } rows[] = {
-        {"networkrulesetpolicy",
-         "{\"name\":\"r\\\"x\",\"subject\":[[\"a=b\"]],\"propagate\":true,\"incomingRules\":["
-         "{\"action\":\"Reject\",\"object\":[[\"c=d\"],[\"e=\\u00fc\"]]},"
-         "{\"action\":\"Allow\",\"object\":[[\"c=d\"]],\"protocolPorts\":[\"tcp/1\"],"
-         "\"name\":\"n\"}],\"annotations\":{\"a\":[\"b,}]\"]}}"},
-        {"networkrulesetpolicy", "{\"name\":\"r\",\"outgoingRules\":[],\"nobodyknows\":{}}"},
-        {"processingunit",
-         "{\"name\":\"p\",\"networkServices\":[{\"protocol\":6}],\"tracing\":{\"IPTables\":true}}"},
-        {"namespace", "{\"name\":\"/x\",\"tagPrefixes\":null}"},
-        {"account", "{\"name\":\"a\",\"passwordHash\":\"secret\",\"OTPSecret\":\"secret\"}"},
-        {"importreference", "{\"name\":\"i\",\"data\":{\"label\":\"l\",\"data\":{\"x\":[1]}}}"},
-    };
-    struct objects *objects;
-    size_t n;
-    const struct schema_kind *const *all = schema_kinds(&n);
-
-    assert_int_equal(objects_new(&objects), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        load(objects, UNIT, rows[i].kind, "/a", rows[i].body);
-        compare_shown(objects_find(objects, UNIT));
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!all[i]->stored || all[i]->hidden)
-            continue;
-        load(objects, UNIT, all[i]->name, "/a", "{\"name\":\"/x\"}");
-        compare_shown(objects_find(objects, UNIT));
-    }
-    objects_free(&objects);
-}
-
-static void test_unknown_kinds_and_broken_bodies(void **state)
-{
-    static const char *const bodies[] = {
-        "",         "{",  "[]",         "{\"name\"", "{\"name\":", "{\"name\":\"", "{\"name\":\"x",
-        "{\"a\":[", "\"", "{\"a\":\"\\"};
-    struct objects *objects;
-
-    assert_int_equal(objects_new(&objects), 0);
-    load(objects, UNIT, "fromthefuture", "/", "{}");
-    assert_null(objects_find(objects, UNIT));
-    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
-        load(objects, UNIT, "externalnetwork", "/", bodies[i]);
-        assert_non_null(objects_find(objects, UNIT));
-    }
-    objects_free(&objects);
-}
-
-static void test_spaces(void **state)
-{
-    struct objects *objects;
-
-    assert_int_equal(objects_new(&objects), 0);
-    assert_non_null(objects_space(objects, "/"));
-    load(objects, UNIT, "externalnetwork", "/a/b", "{\"name\":\"x\"}");
-    assert_null(objects_space(objects, "/a/b")); /* nobody made it yet */
-    load(objects, "00000000000000000000000b", "namespace", "/a", "{\"name\":\"/a/b\"}");
-    assert_non_null(objects_space(objects, "/a/b"));
-    assert_null(objects_space(objects, "/a"));
-    assert_string_equal(objects_space(objects, "/a/b")->parent->name, "/a");
-    objects_free(&objects);
-}
-
-static void test_scan(void **state)
-{
-    static const char text[] =
-        "{ \"a\" : \"x\\\\\\\"y\", \"b\":[1,{\"a\":2},\"]\"], \"c\":{} ,\"d\":-1.5e3}";
-    struct json_slice value;
-    char *decoded;
-
-    assert_true(json_scan_find(text, sizeof(text) - 1, "a", &value));
-    decoded = json_slice_string(&value);
-    assert_string_equal(decoded, "x\\\"y");
-    free(decoded);
-    assert_true(json_scan_find(text, sizeof(text) - 1, "b", &value));
-    assert_true(json_slice_is(&value, "[1,{\"a\":2},\"]\"]"));
-    assert_null(json_slice_string(&value));
-    assert_true(json_scan_find(text, sizeof(text) - 1, "c", &value) && json_slice_is(&value, "{}"));
-    assert_true(json_scan_find(text, sizeof(text) - 1, "d", &value));
-    assert_true(json_slice_is(&value, "-1.5e3"));
-    assert_false(json_scan_find(text, sizeof(text) - 1, "e", &value));
-    for (size_t len = 0; len < sizeof(text); len++) /* never past the end */
-        json_scan_find(text, len, "zzz", &value);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_normalized_tags),
-        cmocka_unit_test(test_unknown_kinds_and_broken_bodies),
-        cmocka_unit_test(test_spaces),
-        cmocka_unit_test(test_text_is_the_tree),
         cmocka_unit_test(test_against_model),
+        cmocka_unit_test(test_reads_see_one_revision),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
