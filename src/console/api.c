@@ -248,23 +248,34 @@ static int set_namespace(struct api_call_private *call, const char *namespace)
     return 0;
 }
 
+/* The kind whose ID is in the address; NULL: none. */
+static const struct schema_kind *addressed_kind(const struct api_route *route)
+{
+    if (route->type == API_ROUTE_KIND)
+        return NULL;
+    return route->type == API_ROUTE_OBJECT ? route->kind : route->parent;
+}
+
+static void fail_unknown(struct api_call_private *call)
+{
+    fail(call, 404, "Object not found", "there is no %s with the ID %s",
+         addressed_kind(&call->route)->name, call->route.id);
+}
+
 /* Which namespace is it about? That of the object, else X-Namespace. */
 static bool find_namespace(struct api_call_private *call, bool required)
 {
+    const struct schema_kind *kind = addressed_kind(&call->route);
     const struct http_request *request = call->public.request;
     const struct object *object;
     const char *problem;
 
-    if (call->route.type != API_ROUTE_KIND) {
-        const struct schema_kind *kind =
-            call->route.type == API_ROUTE_OBJECT ? call->route.kind : call->route.parent;
-
+    if (kind) {
         if (!kind->stored)
             return !*request->namespace || set_namespace(call, request->namespace) == 0;
         object = objects_find(call->public.console->objects, call->route.id);
         if (!object || object->kind != kind) {
-            fail(call, 404, "Object not found", "there is no %s with the ID %s", kind->name,
-                 call->route.id);
+            fail_unknown(call);
             return false;
         }
         if (set_namespace(call, object->space->name) < 0) {
@@ -289,6 +300,22 @@ static bool find_namespace(struct api_call_private *call, bool required)
     return true;
 }
 
+/* IDs can be guessed: one that is somewhere where the caller sees nothing is as unknown to him as
+ * one that is nowhere. */
+static void fail_forbidden(struct api_call_private *call)
+{
+    const struct schema_kind *kind = addressed_kind(&call->route);
+    const struct api_call *public = &call->public;
+
+    if (kind && kind->stored &&
+        !auth_sees(public->console->auth, public->caller, public->namespace))
+        fail_unknown(call);
+    else
+        fail(call, 403, "Forbidden",
+             "you may not do this with %s in namespace %s (POST /authz explains it)",
+             call->route.kind->name, public->namespace);
+}
+
 static bool let_in(struct api_call_private *call, const struct api_hooks *hooks)
 {
     struct console *console = call->public.console;
@@ -311,9 +338,7 @@ static bool let_in(struct api_call_private *call, const struct api_hooks *hooks)
     if (!open && !own &&
         !auth_allowed(console->auth, call->public.caller, verb, call->route.kind,
                       call->public.namespace ? call->public.namespace : "/", NULL)) {
-        fail(call, 403, "Forbidden",
-             "you may not do this with %s in namespace %s (POST /authz explains it)",
-             call->route.kind->name, call->public.namespace);
+        fail_forbidden(call);
         return false;
     }
     if (call->route.type == API_ROUTE_KIND &&

@@ -68,6 +68,8 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
  */
 bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
                   const struct schema_kind *kind, const char *namespace, json_t *explain);
+/* May the caller do anything at all there? Who may not is not told what is there, or is not. */
+bool auth_sees(struct auth *auth, const struct caller *caller, const char *namespace);
 /* A token given as text (GET /events?token=…). */
 int auth_authenticate_token(struct auth *auth, const char *token, const char *client,
                             struct api_error *error, struct caller **ret);

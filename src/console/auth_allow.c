@@ -214,6 +214,16 @@ static void effective(const struct auth *auth, const struct caller *caller, cons
         auth_mask_and(ret, caller->restricted_mask);
 }
 
+bool auth_sees(struct auth *auth, const struct caller *caller, const char *namespace)
+{
+    struct auth_mask mask;
+
+    assert(auth && caller && namespace);
+
+    effective(auth, caller, namespace, &mask);
+    return !auth_mask_empty(&mask);
+}
+
 json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace)
 {
     const struct schema_kind *const *kinds;

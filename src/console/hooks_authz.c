@@ -153,20 +153,28 @@ static void authz_answer(struct api_call *call, const char *namespace)
     answer(call, sparse, more);
 }
 
+/* The policies of a place are the business of those who may ask there. */
+static bool may_ask(const struct api_call *call, const char *namespace)
+{
+    return auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind, namespace,
+                        NULL);
+}
+
 static void authz(struct api_call *call)
 {
     const char *where = text_of(call->body, "targetNamespace");
     const char *id = text_of(call->body, "targetID");
     const struct object *target = id ? objects_find(call->console->objects, id) : NULL;
 
-    if (id && (!target || !namespace_is_within(where, target->space->name))) {
+    /* One elsewhere is as unknown as one that is nowhere. */
+    if (id && (!target || !namespace_is_within(where, target->space->name) ||
+               !may_ask(call, target->space->name))) {
         fail(call, 422, "Validation error", "targetID", "there is no such object there");
         return;
     }
     if (target)
         where = target->space->name;
-    /* The policies of a place are the business of those who may ask there. */
-    if (!auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind, where, NULL)) {
+    if (!may_ask(call, where)) {
         fail(call, 403, "Forbidden", "targetNamespace", "you may not ask about this namespace");
         return;
     }

@@ -48,15 +48,13 @@ static const struct object *enforcer_of(struct api_call *call, const json_t *spa
         fail(call, 422, "Validation error", "type", "only certificates for Enforcers are made");
         return NULL;
     }
-    if (!object || strcmp(object->kind->name, "enforcer") != 0) {
-        fail(call, 404, "Object not found", "objectID", "there is no such Enforcer");
-        return NULL;
-    }
     /* An Enforcer gets its own, and no other's; people where they may. */
-    if (own ? strcmp(own, object->id) != 0
-            : !auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind,
-                            object->space->name, NULL)) {
-        fail(call, 403, "Forbidden", "objectID", "the certificate of this Enforcer is not yours");
+    if (!object || strcmp(object->kind->name, "enforcer") != 0 ||
+        (own ? strcmp(own, object->id) != 0
+             : !auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind,
+                             object->space->name, NULL))) {
+        fail(call, 404, "Object not found", "objectID",
+             "there is no such Enforcer whose certificate is yours to renew");
         return NULL;
     }
     return object;

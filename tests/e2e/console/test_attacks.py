@@ -295,6 +295,55 @@ def test_nobody_takes_away_the_account_of_somebody_who_may_more(console, admin):
     assert maker.ask("PATCH", "/accounts/" + made["ID"], {"email": "a@b.example"}).status == 403
 
 
+def test_an_id_elsewhere_is_as_unknown_as_one_nowhere(console, admin):
+    """IDs can be guessed: no route tells a stranger which ones there are, or where."""
+    host, _ = enforcer(console, admin)
+    nowhere = host["ID"][:-6] + "ffffff"
+    made = {"enforcers": host}
+    for plural, body in (("externalnetworks", {"name": fresh("x"), "entries": ["192.0.2.0/24"]}),
+                         ("networkrulesetpolicies", {"name": fresh("x"), "subject": [["a=b"]]}),
+                         ("processingunits", {"name": fresh("x")}),
+                         ("appcredentials", {"name": fresh("x"), "roles": ["enforcer,get"]})):
+        answer = admin.post("/" + plural, body, namespace="/a")
+        assert answer.status == 200, answer
+        made[plural] = answer.body
+    made["namespaces"], = admin.get("/namespaces?q=" + quote('name == "/a"'), namespace="/").body
+    stranger = caller(console, admin, "/b", "*,any", "@auth:role=namespace.administrator")
+    limited = Client(console, token=admin.issue(restrictedNamespace="/b").body["token"])
+    paths = admin.get("/openapi.json").body["paths"]
+    asked = 0
+
+    def told(client, method, path, id, body=None):
+        answer = client.ask(method, path.replace("{id}", id), body, namespace="/b")
+        return answer.status, answer.text.replace(id, "ID").split('"trace"')[0]
+
+    for client in (stranger, limited):
+        for path, methods in paths.items():
+            plural = path.split("/")[1]
+            if "{id}" not in path or plural not in made:
+                continue
+            for method in methods:
+                if method.upper() not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                    continue
+                body = {} if method in ("post", "put", "patch") else None
+                here = told(client, method.upper(), path, made[plural]["ID"], body)
+                assert here[0] == 404 and here == told(client, method.upper(), path, nowhere, body), (method, path, here)
+                asked += 1
+        for where in ("/", "/b"):
+            question = [client.post("/authz", {"claims": ["@auth:realm=vince"], "targetNamespace": where, "targetID": id})
+                        for id in (host["ID"], nowhere)]
+            assert [answer.status for answer in question] == [422, 422]
+            assert question[0].reason == question[1].reason
+        renewals = [client.post("/datapathcertificates", {"CSR": request_pem(new_key()), "objectID": id})
+                    for id in (host["ID"], nowhere)]
+        assert [answer.status for answer in renewals] == [404, 404] and renewals[0].reason == renewals[1].reason
+    assert asked > 40
+    # Who sees the namespace is told what is missing.
+    reader = caller(console, admin, "/a", "@auth:role=namespace.viewer")
+    answer = reader.ask("DELETE", "/enforcers/" + host["ID"])
+    assert answer.status == 403 and "/a" in answer.reason
+
+
 # ---- Who one claims to be --------------------------------------------------------------------
 
 
