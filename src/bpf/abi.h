@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 2u
+#define ABI_VERSION 3u
 
 /* ---- Numbers ------------------------------------------------------------------------------- */
 
@@ -39,6 +39,7 @@
 #define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */
 #define ABI_IFACES_MAX 256u
 #define ABI_HOST_SOCKETS_MAX 262144u
+#define ABI_SERVICE_PORTS_MAX 32768u /* 1024 ranges of 30 prefixes at most */
 
 #define ABI_PU_NONE 0xffffffffu    /* not a PU: not enforced */
 #define ABI_PU_UNKNOWN 0xfffffffeu /* a listener nobody has asked yet */
@@ -65,8 +66,9 @@ enum abi_control_flags {
     ABI_CONTROL_EXCLUDED_INTERFACES = 1 << 1, /* the map is not empty */
     ABI_CONTROL_HOST = 1 << 2,                /* sockets in no other PU belong to host_pu */
     ABI_CONTROL_ANSWERS = 1 << 3,      /* tc adds the option to the SYN-ACKs of older listeners */
-    ABI_CONTROL_HOST_SOCKETS = 1 << 4, /* keep host_sockets: interfaces are to be excluded */
+    ABI_CONTROL_HOST_SOCKETS = 1 << 4, /* keep host_sockets: somebody asks for them */
     ABI_CONTROL_INIT_NETNS = 1 << 5,   /* the host's network namespace is the initial one */
+    ABI_CONTROL_SERVICES = 1 << 6,     /* service_ports is not empty */
 };
 
 struct abi_control {
@@ -96,6 +98,17 @@ struct abi_pu {
     __u8 defaults[ABI_BANKS][2]; /* enum abi_action by direction */
     __u8 reset[ABI_BANKS];       /* 1: what is refused here is answered (rejectMode: reset) */
     __u8 pad[2];
+};
+
+/*
+ * service_ports: LPM → index in pus (u32). Host services: a socket of the host's network namespace
+ * that serves such a port and is in no cgroup of a PU. prefixlen 9..24.
+ */
+struct abi_port_key {
+    __u32 prefixlen;
+    __u8 protocol;
+    __u8 port_be[2];
+    __u8 pad;
 };
 
 /* ---- Policy -------------------------------------------------------------------------------- */
@@ -367,6 +380,7 @@ enum abi_counter {
 #ifndef __bpf__
 static_assert(sizeof(struct abi_control) == 56, "abi_control");
 static_assert(sizeof(struct abi_pu) == 24, "abi_pu");
+static_assert(sizeof(struct abi_port_key) == 8, "abi_port_key");
 static_assert(sizeof(struct abi_peer_key) == 12, "abi_peer_key");
 static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
 static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");

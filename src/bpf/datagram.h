@@ -291,7 +291,7 @@ static __subprog int loopback_self(struct __sk_buff *skb, const struct packet *p
     }
     if (!peer)
         return 0;
-    self = pu_walk_socket(peer, c) == pu;
+    self = pu_of_peer(skb, peer, c) == pu;
     bpf_sk_release(peer);
     return self;
 }

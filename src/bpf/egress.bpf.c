@@ -36,7 +36,7 @@ static __subprog int listener_is_self(struct __sk_buff *skb, const struct packet
     }
     if (!peer)
         return 0;
-    self = pu_walk_socket(peer, c) == pu;
+    self = pu_of_peer(skb, peer, c) == pu;
     bpf_sk_release(peer);
     return self;
 }

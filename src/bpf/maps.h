@@ -109,6 +109,8 @@ MAP(BPF_MAP_TYPE_HASH, struct abi_binding_key, __u8, ABI_BINDINGS_MAX, BPF_F_NO_
 MAP(BPF_MAP_TYPE_HASH, __u32, __u8, ABI_IFACES_MAX, 0, excluded_ifaces);
 /* Cookies of sockets in the host's network namespace; a cookie is never used twice. */
 MAP(BPF_MAP_TYPE_HASH, __u64, __u8, ABI_HOST_SOCKETS_MAX, BPF_F_NO_PREALLOC, host_sockets);
+MAP(BPF_MAP_TYPE_LPM_TRIE, struct abi_port_key, __u32, ABI_SERVICE_PORTS_MAX, BPF_F_NO_PREALLOC,
+    service_ports);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, __u8, 256, 0, raw_protocols);
 MAP(BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, ABI_FLOWS_MAX, 0, flows);
 MAP(BPF_MAP_TYPE_ARRAY, __u32, struct handshake, ABI_HANDSHAKES_MAX, 0, handshakes);

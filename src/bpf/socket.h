@@ -19,37 +19,107 @@ static __always_inline __u32 pu_rest(const struct abi_control *c)
     return c->flags & ABI_CONTROL_HOST ? c->host_pu : ABI_PU_NONE;
 }
 
-static __always_inline __u32 pu_walk_socket(struct bpf_sock *sk, const struct abi_control *c)
+static __always_inline int pu_walk_socket(struct bpf_sock *sk, const struct abi_control *c,
+                                          __u32 *ret)
 {
     __u64 cgroup = bpf_sk_cgroup_id(sk);
-    __u32 pu;
     int i;
 
-    if (pu_of_cgroup(cgroup, &pu))
-        return pu;
+    if (pu_of_cgroup(cgroup, ret))
+        return 1;
     for (i = ABI_CGROUP_DEPTH_MAX; i > 0; i--) {
         cgroup = bpf_sk_ancestor_cgroup_id(sk, c->root_level + i);
-        if (cgroup && pu_of_cgroup(cgroup, &pu))
-            return pu;
+        if (cgroup && pu_of_cgroup(cgroup, ret))
+            return 1;
     }
-    return pu_rest(c);
+    return 0;
+}
+
+/* Was the packet's socket made in the host's network namespace? Not for children of a listener. */
+static __always_inline int packet_of_host(struct __sk_buff *skb)
+{
+    __u64 cookie = bpf_get_socket_cookie(skb);
+
+    return bpf_map_lookup_elem(&host_sockets, &cookie) != 0;
 }
 
 /*
- * The deepest registered cgroup that holds the packet's socket, else the host. A global function:
- * verified once.
+ * Is the packet's socket known to be in the host's network namespace? Sockets are noted when they
+ * are made (create.bpf.c), those older than the Enforcer by user space (host_sockets.c); a child
+ * has it from its listener. What is not known is not.
+ */
+static __always_inline int socket_of_host(struct __sk_buff *skb, struct abi_socket *st)
+{
+    if (st->flags & ABI_SOCKET_HOST_NETNS)
+        return 1;
+    if (!packet_of_host(skb))
+        return 0;
+    st->flags |= ABI_SOCKET_HOST_NETNS;
+    return 1;
+}
+
+/*
+ * A socket of the host's network namespace that is in no unit: of the host service whose port it
+ * serves, else the host's. What this host opens itself stays the host's, whatever its own port is;
+ * of UDP nobody can tell who opens, there the own port alone counts.
+ */
+static __always_inline __u32 pu_of_port(struct bpf_sock *sk, const struct abi_socket *st,
+                                        const struct abi_control *c)
+{
+    __u32 type = sk->type, protocol = sk->protocol, port, *pu;
+    struct abi_port_key key;
+
+    if (type == SOCKET_STREAM && protocol == PROTO_TCP) {
+        if (sk->state != 10 && (!st || st->direction != ABI_IN))
+            return pu_rest(c);
+    } else if (type != SOCKET_DGRAM || protocol != PROTO_UDP) {
+        return pu_rest(c);
+    }
+    port = *(volatile __u32 *)&sk->src_port;
+    key.prefixlen = 24;
+    key.protocol = protocol;
+    key.port_be[0] = port >> 8;
+    key.port_be[1] = port & 0xff;
+    key.pad = 0;
+    pu = bpf_map_lookup_elem(&service_ports, &key);
+    return pu ? *pu : pu_rest(c);
+}
+
+/* Whose the socket at the other end of a packet within one network namespace is. */
+static __always_inline __u32 pu_of_peer(struct __sk_buff *skb, struct bpf_sock *peer,
+                                        const struct abi_control *c)
+{
+    __u32 pu;
+
+    if (pu_walk_socket(peer, c, &pu))
+        return pu;
+    if (!(c->flags & ABI_CONTROL_SERVICES) || !packet_of_host(skb))
+        return pu_rest(c);
+    return pu_of_port(peer, bpf_sk_storage_get(&sockets, peer, 0, 0), c);
+}
+
+/*
+ * The deepest registered cgroup that holds the packet's socket, else the host or one of its
+ * services. A global function: verified once.
  */
 __weak __noinline __u32 pu_of_packet(struct __sk_buff *skb)
 {
     struct abi_control *c = control_get();
     struct bpf_sock *sk = skb->sk;
+    struct abi_socket *st;
+    __u32 pu;
 
     if (!c || !sk)
         return ABI_PU_NONE;
     sk = bpf_sk_fullsock(sk);
     if (!sk)
         return ABI_PU_NONE;
-    return pu_walk_socket(sk, c);
+    if (pu_walk_socket(sk, c, &pu))
+        return pu;
+    if (!(c->flags & ABI_CONTROL_SERVICES))
+        return pu_rest(c);
+    st = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    return st && socket_of_host(skb, st) ? pu_of_port(sk, st, c) : pu_rest(c);
 }
 
 /* The same for the running process: connect() hooks, where sockets have no cgroup helper. */
@@ -75,24 +145,6 @@ static __always_inline int socket_exempt(struct abi_socket *st, const struct abi
     st->judged = c->generation;
     st->generation = c->generation;
     return PASS;
-}
-
-/*
- * Is the packet's socket known to be in the host's network namespace? Sockets are noted when they
- * are made (create.bpf.c), those older than the Enforcer by user space (host_sockets.c); a child
- * has it from its listener. What is not known is not.
- */
-static __always_inline int socket_of_host(struct __sk_buff *skb, struct abi_socket *st)
-{
-    __u64 cookie;
-
-    if (st->flags & ABI_SOCKET_HOST_NETNS)
-        return 1;
-    cookie = bpf_get_socket_cookie(skb);
-    if (!bpf_map_lookup_elem(&host_sockets, &cookie))
-        return 0;
-    st->flags |= ABI_SOCKET_HOST_NETNS;
-    return 1;
 }
 
 /*

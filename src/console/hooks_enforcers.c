@@ -285,54 +285,43 @@ static void profiles_handle(struct api_call *call)
 /* ---- GET /enforcers/:id/hostservices
  * -------------------------------------------------------------- */
 
-struct services {
-    struct api_call *call;
-    const struct object *enforcer;
-    const struct space *at;
-    json_t *mapping, *list;
-};
-
-static bool service_visit(void *context, const struct object *object)
+static bool asked(const struct api_call *call, const char *parameter)
 {
-    struct services *services = context;
+    const char *value = api_parameter(call, parameter);
 
-    if ((services->at == services->enforcer->space || object_flag(object, "propagate")) &&
-        !object_flag(object, "archived") &&
-        json_expression_matches(json_object_get(services->mapping, "object"), &object->tags))
-        json_array_append_new(services->list, api_show(services->call, object));
-    return true;
+    return value && strcmp(value, "true") == 0;
 }
 
-/* A mapping policy picks host services of the Enforcer's namespace and what ancestors propagate. */
-static bool service_mapping_visit(void *context, const struct object *object)
+static json_t *mapped_services(struct api_call *call, const struct object *enforcer)
 {
-    struct services *services = context;
-    const struct space *home = services->enforcer->space, *at = services->at;
+    struct pointers found = {0};
+    json_t *list = json_array();
 
-    services->mapping = object_parse(object);
-    if (services->mapping && !json_is_true(json_object_get(services->mapping, "disabled")) &&
-        (at == home || json_is_true(json_object_get(services->mapping, "propagate"))) &&
-        json_expression_matches(json_object_get(services->mapping, "subject"),
-                                &services->enforcer->tags))
-        for (services->at = home; services->at; services->at = services->at->parent)
-            objects_in_space(services->call->console->objects, services->at,
-                             schema_kind_find("hostservice"), service_visit, services);
-    services->at = at;
-    json_decref(services->mapping);
-    services->mapping = NULL;
-    return true;
+    services_mapped(call->console->push, enforcer, &found);
+    for (size_t i = 0; i < found.n; i++)
+        json_array_append_new(list, api_show(call, found.v[i]));
+    free(found.v);
+    return list;
 }
 
+/* Those that are mapped; with appliedServices or setServices those that are in force. Whenever a
+ * mapping changes they are worked out, so there is nothing that setServices has to store. */
 static void services_handle(struct api_call *call)
 {
-    struct services services = {.call = call, .enforcer = api_parent(call), .list = json_array()};
+    const struct object *enforcer = api_parent(call);
+    char problem[SERVICES_PROBLEM_MAX] = "";
+    json_t *applied = enforcer ? services_in_force(call->console->push, enforcer, problem) : NULL;
 
-    for (services.at = services.enforcer ? services.enforcer->space : NULL; services.at;
-         services.at = services.at->parent)
-        objects_in_space(call->console->objects, services.at,
-                         schema_kind_find("hostservicemappingpolicy"), service_mapping_visit,
-                         &services);
-    api_answer(call, 200, services.list);
+    if (*problem)
+        api_warn(call, "%s: the last valid set stays in force", problem);
+    if (enforcer && asked(call, "setServices"))
+        profile_work_out(call->console->push, enforcer);
+    if (enforcer &&
+        (!*problem || !(asked(call, "appliedServices") || asked(call, "setServices")))) {
+        json_decref(applied);
+        applied = mapped_services(call, enforcer);
+    }
+    api_answer(call, 200, applied ? applied : json_array());
 }
 
 int hooks_enforcers(struct console *console)

@@ -291,7 +291,8 @@ static int feed_one(struct push *push, const struct object *before, const struct
         return feed_namespace(push, before, after);
     if (strcmp(kind, "signingkey") == 0)
         return feed_trust(push);
-    if (strncmp(kind, "enforcerprofile", strlen("enforcerprofile")) == 0)
+    if (strncmp(kind, "enforcerprofile", strlen("enforcerprofile")) == 0 ||
+        strncmp(kind, "hostservice", strlen("hostservice")) == 0)
         push->profiles_dirty = true;
     return 0;
 }
@@ -299,8 +300,13 @@ static int feed_one(struct push *push, const struct object *before, const struct
 /* Tools of the product wait for this one rather than for each kind. */
 static void refresh_publish(struct push *push, const struct object *object)
 {
-    static const char *const kinds[] = {"networkrulesetpolicy", "externalnetwork", "namespace",
-                                        "enforcerprofile", "enforcerprofilemappingpolicy"};
+    static const char *const kinds[] = {"networkrulesetpolicy",
+                                        "externalnetwork",
+                                        "namespace",
+                                        "enforcerprofile",
+                                        "enforcerprofilemappingpolicy",
+                                        "hostservice",
+                                        "hostservicemappingpolicy"};
     _cleanup_(json_decrefp) json_t *entity = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds) && push->console->events; i++) {

@@ -9,6 +9,7 @@
  *   push_units.c     units that an Enforcer reports → objects
  *   push_identity.c  numbers for identities
  *   push_profile.c   which profile an Enforcer has
+ *   push_services.c  which host services
  */
 
 #include <uthash.h>
@@ -132,6 +133,16 @@ int profiles_work_out(struct push *push);                                       
 void profile_work_out(struct push *push, const struct object *enforcer);
 /* The profile in force for an Enforcer as JSON; new reference, NULL on ENOMEM. */
 json_t *profile_of(struct push *push, const struct object *enforcer);
+
+/* push_services.c */
+#define SERVICES_PROBLEM_MAX 512
+/* Host services mapped to an Enforcer, by ID. */
+int services_mapped(struct push *push, const struct object *enforcer, struct pointers *ret);
+/* Those in force: the mapped ones, or while these contradict themselves (then `problem` is not
+ * empty) the last that did not. New reference, NULL on ENOMEM. */
+json_t *services_in_force(struct push *push, const struct object *enforcer,
+                          char problem[SERVICES_PROBLEM_MAX]);
+void services_remember(struct push *push, const struct object *enforcer, json_t *services);
 
 /* hooks_refreshes.c: how long `logLevel` lasts, by the body of an Enforcer or of a refresh. */
 unsigned enforcer_log_seconds(const json_t *body);

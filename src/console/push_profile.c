@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
 #include "console/push_internal.h"
 
 /*
@@ -82,6 +83,26 @@ const struct object *profile_choose(struct push *push, const struct object *enfo
     return choice.profile;
 }
 
+/* Host services go with the profile: both are what a host is told about itself. */
+static bool add_services(struct push *push, const struct object *enforcer, json_t *profile)
+{
+    char problem[SERVICES_PROBLEM_MAX] = "";
+    _cleanup_(json_decrefp) json_t *services = services_in_force(push, enforcer, problem);
+
+    if (!services)
+        return false;
+    if (json_array_size(services) > 0)
+        json_object_set(profile, "hostServices", services);
+    if (*problem) {
+        log_event(LOG_LEVEL_WARN, "enforcer.host_services_refused",
+                  LOG_F("enforcer", "%s", enforcer->id), LOG_F("problem", "%s", problem));
+        json_object_set_new(profile, "hostServicesProblem", json_string(problem));
+    } else if (push->started) {
+        services_remember(push, enforcer, services);
+    }
+    return true;
+}
+
 json_t *profile_of(struct push *push, const struct object *enforcer)
 {
     static const char *const names[] = {"name",
@@ -105,6 +126,10 @@ json_t *profile_of(struct push *push, const struct object *enforcer)
     if (profile && object) {
         json_object_set_new(profile, "ID", json_string(object->id));
         json_object_set_new(profile, "namespace", json_string(object->space->name));
+    }
+    if (profile && !add_services(push, enforcer, profile)) {
+        json_decref(profile);
+        return NULL;
     }
     return profile;
 }

@@ -27,6 +27,7 @@ struct datapath_config {
     const char *cgroup_root; /* "/" or a path below the cgroup2 mount */
     const char *pin_root;    /* NULL: /sys/fs/bpf/bulkhead */
     bool host_enabled;
+    bool services; /* PUs may have ports: needs the sockets of the host's network namespace */
     const struct cidr_list *target_networks;   /* already with the defaults of wire.md when empty */
     const struct cidr_list *excluded_networks; /* may be NULL */
     const char *const *excluded_interfaces;    /* NULL-terminated; may be NULL */
@@ -58,10 +59,21 @@ int datapath_detach(struct datapath *datapath);
 int datapath_detach_pinned(const struct datapath_config *config,
                            char message[DATAPATH_MESSAGE_MAX]);
 
+struct datapath_ports {
+    uint8_t protocol; /* TCP or UDP */
+    uint16_t low, high;
+};
+#define DATAPATH_SERVICE_RANGES_MAX 1024 /* of all PUs together */
+
 struct datapath_pu {
     uint32_t index;     /* chosen by the daemon, < ABI_PUS_MAX, stable while the PU lives */
     bool host;          /* everything in no other PU; cgroup is not used */
-    const char *cgroup; /* path below the cgroup2 mount, absolute in it */
+    const char *cgroup; /* path below the cgroup2 mount, absolute in it; NULL: none */
+    /* Host service: what serves these ports on the host and is in no cgroup of a PU. No two
+     * overlap.
+     */
+    const struct datapath_ports *ports;
+    size_t n_ports;
     uint32_t identity;
     size_t policy; /* index in compiled.policies */
 };

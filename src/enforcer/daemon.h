@@ -162,6 +162,7 @@ void remote_free(struct remote **remote);
 int remote_keys_apply(struct remote *remote);
 void remote_met(struct remote *remote, const struct datapath_flow *flow);
 void remote_units_changed(struct remote *remote);
+void remote_units_warn(struct remote *remote);  /* what the Console says is wrong with them */
 int remote_first_policy(struct remote *remote); /* from the copy on disk; -ENOENT */
 size_t remote_peers_count(const struct remote *remote);
 struct remote_counters {

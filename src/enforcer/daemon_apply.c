@@ -298,6 +298,8 @@ int daemon_units_scan(struct daemon *daemon, bool *ret_changed)
     if (r < 0)
         warnings_add(&daemon->warnings, WARNING_UNITS, "cgroups below %s cannot be read: %s",
                      daemon->config->cgroup_root, error_text(r));
+    if (daemon->remote)
+        remote_units_warn(daemon->remote);
     if (scan.truncated)
         warnings_add(&daemon->warnings, WARNING_UNITS,
                      "the cgroup tree is larger than %d directories or %d levels, or "

@@ -33,16 +33,35 @@ static bool ignored(void *context, const struct tag_set *tags)
     return view && view->profile.ignore.n && tag_expr_matches(&view->profile.ignore, tags);
 }
 
+static const struct unit_services *services(void *context)
+{
+    const struct daemon *daemon = context;
+    const struct view *view = daemon->remote->view;
+
+    return view ? &view->profile.host : NULL;
+}
+
 void daemon_units_console(struct daemon *daemon)
 {
-    daemon->units.console =
-        (struct units_console){.assigned = assigned, .ignored = ignored, .context = daemon};
+    daemon->units.console = (struct units_console){
+        .assigned = assigned, .ignored = ignored, .services = services, .context = daemon};
 }
 
 void remote_units_changed(struct remote *remote)
 {
     if (remote->units_told)
         remote_units_tell(remote);
+}
+
+void remote_units_warn(struct remote *remote)
+{
+    const char *problem = remote->view ? remote->view->profile.host_problem : NULL;
+
+    if (problem)
+        warnings_add(&remote->daemon->warnings, WARNING_UNITS,
+                     "the host services mapped to this Enforcer contradict themselves, the last "
+                     "that did not stay: %s",
+                     problem);
 }
 
 /* ---- Directory ------------------------------------------------------------------------------- */
@@ -117,6 +136,10 @@ void daemon_datapath_config(struct daemon *daemon, struct datapath_config *ret)
         return;
     ret->keep_epoch = true;
     ret->own_cgroup = own_cgroup(daemon);
+    if (profile) {
+        ret->host_enabled |= profile->host.host_mode;
+        ret->services = profile->host.n > 0;
+    }
     if (profile && (profile->target_networks.n_included || profile->target_networks.n_excluded))
         ret->target_networks = &profile->target_networks;
     if (profile && (profile->excluded_networks.n_included || profile->excluded_networks.n_excluded))
@@ -176,6 +199,8 @@ int daemon_view_put(struct daemon *daemon, struct view *view, uint64_t began_ns)
         return r;
     }
     TAKE_PTR(view->estate);
+    if (view->profile.version != (old ? old->profile.version : 0))
+        remote_units_changed(daemon->remote); /* services, and who is ignored */
     if (reopen)
         daemon_datapath_reopen(daemon);
     daemon_policy_said(daemon, began_ns);

@@ -38,7 +38,7 @@ static void unit_fill(struct remote *remote, const struct unit *unit, struct lin
         .local_id = unit->local_id,
         .name = unit->name,
         .type = unit_type_name(unit->kind),
-        .native_id = unit->kind == UNIT_HOST ? remote->daemon->host_name : unit->cgroup,
+        .native_id = unit->cgroup ? unit->cgroup : unit->name,
     };
     unit_tags(remote, unit, ret);
 }

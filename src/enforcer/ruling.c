@@ -35,6 +35,8 @@ int ruling_units(const struct units *units, struct datapath_pu **ret, size_t *re
             .index = i,
             .host = unit->kind == UNIT_HOST,
             .cgroup = unit->cgroup,
+            .ports = unit->ports,
+            .n_ports = unit->n_ports,
             .identity = unit->identity,
         };
     }

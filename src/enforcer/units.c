@@ -12,7 +12,9 @@
 
 const char *unit_type_name(enum unit_kind kind)
 {
-    return kind == UNIT_HOST ? "Host" : "LinuxService";
+    if (kind == UNIT_HOST)
+        return "Host";
+    return kind == UNIT_SERVICE ? "HostService" : "LinuxService";
 }
 
 static void unit_free(struct unit **at)
@@ -24,6 +26,7 @@ static void unit_free(struct unit **at)
     free(unit->name);
     free(unit->namespace);
     free(unit->cgroup);
+    free(unit->ports);
     tag_set_clear(&unit->tags);
     tag_set_clear(&unit->reported);
     free(unit);
@@ -50,10 +53,15 @@ static int make_id(struct unit *unit, uint32_t enforcer_id)
 static int make_local_id(struct unit *unit)
 {
     const char *text = unit->kind == UNIT_HOST ? "host" : unit->cgroup;
+    char service[sizeof("hostservice:") + UNIT_SERVICE_NAME_MAX];
     uint8_t digest[SHA256_BYTES];
     char hex[2 * ID_BYTES + 1];
     int r;
 
+    if (unit->kind == UNIT_SERVICE) {
+        snprintf(service, sizeof(service), "hostservice:%s", unit->name);
+        text = service;
+    }
     if (strlen(text) <= UNIT_LOCAL_ID_MAX) {
         snprintf(unit->local_id, sizeof(unit->local_id), "%s", text);
         return 0;
@@ -114,8 +122,18 @@ static bool left_to_host(const struct units_console *console, const struct unit 
            console->ignored(console->context, &unit->tags);
 }
 
+static int ports_copy(const struct unit_service *service, struct unit *unit)
+{
+    unit->ports = calloc(service->n_ports + 1, sizeof(*unit->ports));
+    if (!unit->ports)
+        return -ENOMEM;
+    memcpy(unit->ports, service->ports, service->n_ports * sizeof(*unit->ports));
+    unit->n_ports = service->n_ports;
+    return 0;
+}
+
 static int want(struct wanted *wanted, enum unit_kind kind, const char *name, const char *cgroup,
-                const struct tag_set *given)
+                const struct tag_set *given, const struct unit_service *service)
 {
     const struct config *config = wanted->config;
     _cleanup_(unit_free) struct unit *unit = NULL;
@@ -138,6 +156,8 @@ static int want(struct wanted *wanted, enum unit_kind kind, const char *name, co
     if (r < 0)
         return r;
     r = tag_set_copy(given, &unit->reported);
+    if (r == 0 && service)
+        r = ports_copy(service, unit);
     if (r == 0)
         r = make_id(unit, config->enforcer_id);
     if (r == 0)
@@ -177,7 +197,7 @@ static int want_services(struct wanted *wanted, const struct workload_scan *scan
         }
         r = tag_set_addf(&tags, "@systemd:unit=%s", name);
         if (r == 0)
-            r = want(wanted, UNIT_SYSTEMD, name, cgroup, &tags);
+            r = want(wanted, UNIT_SYSTEMD, name, cgroup, &tags, NULL);
         if (r == -EINVAL) { /* a name of bytes that no tag can hold */
             wanted->left_out++;
             continue;
@@ -188,28 +208,60 @@ static int want_services(struct wanted *wanted, const struct workload_scan *scan
     return 0;
 }
 
+static int want_host(struct wanted *wanted, const char *host_name,
+                     const struct unit_services *services)
+{
+    _cleanup_tag_set_ struct tag_set tags = {0};
+    int r = 0;
+
+    if (!wanted->config->host_enabled && !services->host_mode)
+        return 0;
+    r = tag_set_copy(&wanted->config->host_tags, &tags);
+    for (size_t i = 0; r == 0 && i < services->host_tags.n; i++)
+        r = tag_set_add(&tags, services->host_tags.tags[i]);
+    return r < 0 ? r : want(wanted, UNIT_HOST, host_name, NULL, &tags, NULL);
+}
+
 static int want_all(struct wanted *wanted, const char *host_name, const struct workload_scan *scan)
 {
+    static const struct unit_services none;
     const struct config *config = wanted->config;
+    const struct unit_services *services =
+        wanted->console->services ? wanted->console->services(wanted->console->context) : NULL;
     size_t n = 1 + config->n_units + (scan ? scan->n_services : 0);
-    int r = 0;
+    int r;
+
+    if (!services)
+        services = &none;
+    n += services->n;
 
     wanted->units = calloc(n, sizeof(struct unit *));
     if (!wanted->units)
         return -ENOMEM;
-    if (config->host_enabled)
-        r = want(wanted, UNIT_HOST, host_name, NULL, &config->host_tags);
+    r = want_host(wanted, host_name, services);
     for (size_t i = 0; r == 0 && i < config->n_units; i++)
         r = want(wanted, UNIT_STATIC, config->units[i].name, config->units[i].cgroup,
-                 &config->units[i].tags);
+                 &config->units[i].tags, NULL);
+    for (size_t i = 0; r == 0 && i < services->n; i++)
+        r = want(wanted, UNIT_SERVICE, services->services[i].name, NULL,
+                 &services->services[i].tags, &services->services[i]);
     if (r == 0 && scan && config->discover_systemd)
         r = want_services(wanted, scan);
     return r;
 }
 
+static bool same_ports(const struct unit *a, const struct unit *b)
+{
+    for (size_t i = 0; a->n_ports == b->n_ports && i < a->n_ports; i++)
+        if (a->ports[i].protocol != b->ports[i].protocol || a->ports[i].low != b->ports[i].low ||
+            a->ports[i].high != b->ports[i].high)
+            return false;
+    return a->n_ports == b->n_ports;
+}
+
 static bool same(const struct unit *a, const struct unit *b)
 {
-    return strcmp(a->id, b->id) == 0 && tag_set_equal(&a->tags, &b->tags) &&
+    return strcmp(a->id, b->id) == 0 && same_ports(a, b) && tag_set_equal(&a->tags, &b->tags) &&
            tag_set_equal(&a->reported, &b->reported) && a->identity == b->identity;
 }
 

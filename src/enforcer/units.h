@@ -3,18 +3,21 @@
 
 /*
  * This host's processing units: the host itself, the static ones of the configuration, discovered
- * systemd services. Each has a slot number (datapath_pu.index) for life; slots are given out in
- * turn, so that a report about a unit that just went away still finds its name.
+ * systemd services, host services of the Console. Each has a slot number (datapath_pu.index) for
+ * life; slots are given out in turn, so that a report about a unit that just went away still finds
+ * its name.
  */
 
 #include "bpf/abi.h"
+#include "datapath/datapath.h"
 #include "enforcer/config.h"
 #include "workload/workload.h"
 
-enum unit_kind { UNIT_HOST, UNIT_STATIC, UNIT_SYSTEMD };
+enum unit_kind { UNIT_HOST, UNIT_STATIC, UNIT_SYSTEMD, UNIT_SERVICE };
 
 #define UNIT_ID_TEXT 33       /* 24 hex digits and NUL; or the Console's ID */
 #define UNIT_LOCAL_ID_MAX 125 /* what fits into the key of an entry (link.h) */
+#define UNIT_SERVICE_NAME_MAX 127
 #define UNITS_GONE_KEPT_MAX 256
 #define UNIT_NO_SLOT UINT32_MAX
 
@@ -23,13 +26,29 @@ struct unit {
     enum unit_kind kind;
     char *name;
     char *namespace;
-    char *cgroup;            /* absolute in cgroup v2; NULL for the host */
+    char *cgroup;                 /* absolute in cgroup v2; NULL for the host and its services */
+    struct datapath_ports *ports; /* of a host service */
+    size_t n_ports;
     struct tag_set tags;     /* completed; with a Console those it gave */
     struct tag_set reported; /* what this host says by itself, not completed */
     uint32_t identity;
     char id[UNIT_ID_TEXT]; /* of (enforcer, namespace, kind, name, cgroup), or of the Console */
     char local_id[UNIT_LOCAL_ID_MAX + 1]; /* unique on the host, the same after a restart */
     bool gone;                            /* kept for the names in reports only */
+};
+
+/* A part of the host that is a unit by the ports that it serves. */
+struct unit_service {
+    char *name;
+    struct tag_set tags;
+    struct datapath_ports *ports;
+    size_t n_ports;
+};
+struct unit_services {
+    struct unit_service *services;
+    size_t n;
+    bool host_mode;           /* the host itself is a unit, whatever the configuration says */
+    struct tag_set host_tags; /* of it, beside those of the configuration */
 };
 
 /* What a Console says about a unit. */
@@ -44,6 +63,8 @@ struct units_console {
     bool (*assigned)(void *context, const char *local_id, struct unit_assignment *ret);
     /* Left to the host by the enforcer profile? */
     bool (*ignored)(void *context, const struct tag_set *tags);
+    /* NULL: none are known. */
+    const struct unit_services *(*services)(void *context);
     void *context;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enforcer/view.h"
+#include "enforcer/view_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-
-#define SOURCE "Console" /* what stands for the file in messages */
 
 struct builder {
     struct view *view;
@@ -29,16 +27,6 @@ static void json_unref(json_t **json)
 #define _cleanup_json_ _cleanup_(json_unref)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
-
-static void profile_clear(struct view_profile *profile)
-{
-    cidr_list_clear(&profile->target_networks);
-    cidr_list_clear(&profile->excluded_networks);
-    for (char **name = profile->excluded_interfaces; name && *name; name++)
-        free(*name);
-    free(profile->excluded_interfaces);
-    tag_expr_clear(&profile->ignore);
-}
 
 static void unit_free(struct view_unit **at)
 {
@@ -72,7 +60,7 @@ void view_free(struct view **at)
         HASH_DEL(view->units, unit);
         unit_free(&unit);
     }
-    profile_clear(&view->profile);
+    view_profile_clear(&view->profile);
     free(view);
     *at = NULL;
 }
@@ -127,7 +115,7 @@ static int build_estate(struct builder *builder, const char *namespace)
         return text.error == -ENOSPC ? -BULKHEAD_ETOOMANY : text.error;
     r = estate_builder_new(namespace, &estate);
     if (r == 0)
-        r = estate_builder_add(estate, SOURCE, text.data, text.len, DOCUMENT_JSON,
+        r = estate_builder_add(estate, VIEW_SOURCE, text.data, text.len, DOCUMENT_JSON,
                                builder->diagnostics);
     if (r == 0)
         r = estate_builder_finish(estate, builder->diagnostics, &builder->view->estate);
@@ -165,7 +153,7 @@ static int look_at(struct builder *builder, struct entry *entry)
     entry->refused = r < 0;
     if (entry->refused) {
         builder->view->n_left_out++;
-        diagnostics_add(builder->diagnostics, DIAGNOSTIC_WARNING, SOURCE, 0, 0, entry->key,
+        diagnostics_add(builder->diagnostics, DIAGNOSTIC_WARNING, VIEW_SOURCE, 0, 0, entry->key,
                         "this document is left out: %s", problem.data ? problem.data : "");
     }
     return 0;
@@ -203,18 +191,6 @@ static int build_documents(struct builder *builder, char kind, struct document_c
 
 /* ---- Units ----------------------------------------------------------------------------------- */
 
-static int read_tags(const json_t *list, struct tag_set *ret)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *tag = json_string_value(json_array_get(list, i));
-        int r = tag ? tag_set_add(ret, tag) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int read_unit(const json_t *json, const char *local_id, struct view_unit *unit)
 {
     const char *namespace = json_string_value(json_object_get(json, "namespace"));
@@ -229,7 +205,7 @@ static int read_unit(const json_t *json, const char *local_id, struct view_unit 
     unit->namespace = strdup(namespace);
     if (!unit->local_id || !unit->namespace)
         return -ENOMEM;
-    return read_tags(json_object_get(json, "tags"), &unit->tags);
+    return view_tags_read(json_object_get(json, "tags"), &unit->tags);
 }
 
 static int add_unit(struct builder *builder, const struct entry *entry)
@@ -242,7 +218,7 @@ static int add_unit(struct builder *builder, const struct entry *entry)
         return r;
     if (r < 0 || json_is_true(json_object_get(json, "archived"))) {
         if (r < 0)
-            diagnostics_add(builder->diagnostics, DIAGNOSTIC_WARNING, SOURCE, 0, 0, entry->key,
+            diagnostics_add(builder->diagnostics, DIAGNOSTIC_WARNING, VIEW_SOURCE, 0, 0, entry->key,
                             "this unit is left out: it cannot be read");
         return 0;
     }
@@ -259,125 +235,6 @@ static int build_units(struct builder *builder)
         if (kind_of(builder->entries[i]) == 'u')
             r = add_unit(builder, builder->entries[i]);
     return r;
-}
-
-/* ---- Profile --------------------------------------------------------------------------------- */
-
-static int read_cidrs(const json_t *list, struct cidr_list *ret)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i)), *problem;
-        int r = text ? cidr_list_add(ret, text, &problem) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int read_interfaces(const json_t *list, struct view_profile *profile)
-{
-    size_t n = json_array_size(list);
-
-    if (n == 0)
-        return 0;
-    if (n > VIEW_INTERFACES_MAX)
-        return -EINVAL;
-    profile->excluded_interfaces = calloc(n + 1, sizeof(char *));
-    if (!profile->excluded_interfaces)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const char *name = json_string_value(json_array_get(list, i));
-
-        if (!name)
-            return -EINVAL;
-        profile->excluded_interfaces[i] = strdup(name);
-        if (!profile->excluded_interfaces[i])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int read_expression(const json_t *list, struct tag_expr *ret)
-{
-    size_t n = json_array_size(list);
-    int r = 0;
-
-    if (n > MODEL_CLAUSES_MAX)
-        return -EINVAL;
-    ret->clauses = calloc(n + 1, sizeof(*ret->clauses));
-    if (!ret->clauses)
-        return -ENOMEM;
-    for (size_t i = 0; i < n && r == 0; i++) {
-        const json_t *clause = json_array_get(list, i);
-
-        if (json_array_size(clause) == 0)
-            continue; /* would match everything */
-        r = read_tags(clause, &ret->clauses[ret->n++]);
-    }
-    return r;
-}
-
-static int read_profile(const json_t *json, struct view_profile *profile)
-{
-    int r = json_is_object(json) ? 0 : -EINVAL;
-
-    if (r == 0)
-        r = read_cidrs(json_object_get(json, "targetNetworks"), &profile->target_networks);
-    if (r == 0)
-        r = read_cidrs(json_object_get(json, "excludedNetworks"), &profile->excluded_networks);
-    if (r == 0)
-        r = read_interfaces(json_object_get(json, "excludedInterfaces"), profile);
-    if (r == 0)
-        r = read_expression(json_object_get(json, "ignoreExpression"), &profile->ignore);
-    return r;
-}
-
-static int build_profile(struct builder *builder, const struct entries *entries)
-{
-    const struct entry *entry = entries_find(entries, "p:");
-    _cleanup_json_ json_t *json = entry ? json_loadb(entry->body, entry->len, 0, NULL) : NULL;
-    int r = entry ? read_profile(json, &builder->view->profile) : 0;
-
-    if (r >= 0 || r == -ENOMEM)
-        return r;
-    diagnostics_add(builder->diagnostics, DIAGNOSTIC_ERROR, SOURCE, 0, 0,
-                    "p:", "found an enforcer profile that cannot be used");
-    return -BULKHEAD_EINVALID_INPUT;
-}
-
-static bool prefixes_equal(const struct ip_prefix *a, size_t n_a, const struct ip_prefix *b,
-                           size_t n_b)
-{
-    for (size_t i = 0; n_a == n_b && i < n_a; i++)
-        if (ip_prefix_compare(&a[i], &b[i]) != 0)
-            return false;
-    return n_a == n_b;
-}
-
-static bool cidrs_equal(const struct cidr_list *a, const struct cidr_list *b)
-{
-    return prefixes_equal(a->included, a->n_included, b->included, b->n_included) &&
-           prefixes_equal(a->excluded, a->n_excluded, b->excluded, b->n_excluded);
-}
-
-static bool names_equal(char *const *a, char *const *b)
-{
-    static char *const nothing[] = {NULL};
-
-    a = a ? a : nothing;
-    b = b ? b : nothing;
-    for (; *a && *b; a++, b++)
-        if (strcmp(*a, *b) != 0)
-            return false;
-    return !*a && !*b;
-}
-
-bool view_profile_equal(const struct view_profile *a, const struct view_profile *b)
-{
-    return cidrs_equal(&a->target_networks, &b->target_networks) &&
-           cidrs_equal(&a->excluded_networks, &b->excluded_networks) &&
-           names_equal(a->excluded_interfaces, b->excluded_interfaces);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -400,7 +257,7 @@ static int build(struct builder *builder, struct entries *entries, const char *n
     if (r == 0)
         r = build_units(builder);
     if (r == 0)
-        r = build_profile(builder, entries);
+        r = view_profile_read(entries, builder->diagnostics, &view->profile);
     return r == 0 ? build_estate(builder, namespace) : r;
 }
 

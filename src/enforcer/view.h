@@ -8,6 +8,7 @@
  */
 
 #include "enforcer/entries.h"
+#include "enforcer/units.h"
 #include "model/model.h"
 
 #define VIEW_INTERFACES_MAX 256
@@ -22,9 +23,12 @@ struct view_unit {
 };
 
 struct view_profile { /* what it does not have is NULL or empty */
+    uint64_t version; /* of the entry; 0: none */
     struct cidr_list target_networks, excluded_networks;
     char **excluded_interfaces; /* NULL-terminated */
     struct tag_expr ignore;
+    struct unit_services host;
+    char *host_problem; /* why `host` is not what is mapped now */
 };
 
 struct view {
@@ -48,4 +52,5 @@ void view_free(struct view **view);
 #define _cleanup_view_ _cleanup_(view_free)
 /* NULL: the Console does not know this unit (yet). */
 const struct view_unit *view_unit_find(const struct view *view, const char *local_id);
+/* As far as the datapath is opened by it. */
 bool view_profile_equal(const struct view_profile *a, const struct view_profile *b);

@@ -176,6 +176,8 @@ struct port_match {
 #define PORT_TEXT_MATCHES_MAX 256
 int port_match_parse(const char *text, struct port_match ret[PORT_TEXT_MATCHES_MAX], size_t *ret_n,
                      const char **ret_problem);
+/* Of a host service: "tcp/80", "udp/80:100", "443" (TCP). 0 or -EINVAL. */
+int host_port_parse(const char *text, struct port_match *ret);
 const char *protocol_name(uint8_t protocol); /* "tcp", …; NULL when it has no IANA keyword here */
 int protocol_parse(const char *name, uint8_t *ret);
 /* A single packet's kind, as `bulkhead policy eval --port` takes it: tcp/5432, icmp/8/0, sctp. */

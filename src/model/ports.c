@@ -187,6 +187,27 @@ int port_match_parse(const char *text, struct port_match ret[PORT_TEXT_MATCHES_M
     return 0;
 }
 
+int host_port_parse(const char *text, struct port_match *ret)
+{
+    struct port_match match = {.protocol = PROTOCOL_TCP};
+    const char *at = text;
+    unsigned low, high;
+
+    assert(text);
+    assert(ret);
+
+    if ((*text < '0' || *text > '9') &&
+        (take_protocol(&at, &match.protocol) < 0 || *at++ != '/' ||
+         (match.protocol != PROTOCOL_TCP && match.protocol != PROTOCOL_UDP)))
+        return -EINVAL;
+    if (take_range(&at, UINT16_MAX, &low, &high) < 0 || *at)
+        return -EINVAL;
+    match.low = (uint16_t)low;
+    match.high = (uint16_t)high;
+    *ret = match;
+    return 0;
+}
+
 int port_parse(const char *text, uint8_t *ret_protocol, uint16_t *ret_port,
                const char **ret_problem)
 {

@@ -340,34 +340,13 @@ bool schema_whole_ports(const json_t *list, struct schema_problems *problems)
 
 /* ---- Ports of host services: only TCP and UDP, "80" is tcp/80 ---- */
 
-static bool parse_host_port(const char *text, struct port_match *ret, const char **ret_problem)
-{
-    struct port_match matches[PORT_TEXT_MATCHES_MAX];
-    char with_protocol[64];
-    size_t n = 0;
-
-    *ret_problem = "a port or range of tcp or udp, like tcp/80, udp/80:100 or 443";
-    snprintf(with_protocol, sizeof(with_protocol), "%s%.40s",
-             *text >= '0' && *text <= '9' ? "tcp/" : "", text);
-    if (strlen(text) > 40 || port_match_parse(with_protocol, matches, &n, ret_problem) < 0)
-        return false;
-    if (n != 1 || matches[0].any_protocol ||
-        (matches[0].protocol != PROTOCOL_TCP && matches[0].protocol != PROTOCOL_UDP)) {
-        *ret_problem = "a port or range of tcp or udp, like tcp/80, udp/80:100 or 443";
-        return false;
-    }
-    *ret = matches[0];
-    return true;
-}
-
 bool schema_check_host_port(const json_t *value, struct buf *problem)
 {
     struct port_match match;
-    const char *expected;
 
-    if (parse_host_port(json_string_value(value), &match, &expected))
+    if (host_port_parse(json_string_value(value), &match) == 0)
         return true;
-    buf_puts(problem, expected);
+    buf_puts(problem, "a port or range of tcp or udp, like tcp/80, udp/80:100 or 443");
     return false;
 }
 
@@ -376,14 +355,13 @@ bool schema_whole_host_ports(const json_t *list, struct schema_problems *problem
     size_t n = json_array_size(list);
     _cleanup_free_
     struct ref *refs = refs_new(n, problems);
-    const char *problem;
     bool ok = true;
 
     if (!refs)
         return false;
     for (size_t i = 0; i < n; i++) {
         refs[i].index = i;
-        if (!parse_host_port(json_string_value(json_array_get(list, i)), &refs[i].match, &problem))
+        if (host_port_parse(json_string_value(json_array_get(list, i)), &refs[i].match) < 0)
             return false;
     }
     qsort(refs, n, sizeof(*refs), compare_matches);

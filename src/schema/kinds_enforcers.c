@@ -24,6 +24,26 @@ static const struct schema_kind kind_enforcerkey = {
     .index = SCHEMA_INDEX,
 };
 
+static const struct schema_attribute valid_service_attributes[] = {
+    {.name = "ID", .type = SCHEMA_STRING, .flags = RO, .help = "Of the host service."},
+    {.name = "name", .type = SCHEMA_STRING, .flags = RO, .help = "Name of the unit."},
+    {.name = "namespace", .type = SCHEMA_STRING, .flags = RO, .help = "Of the host service."},
+    {.name = "services", .type = SCHEMA_STRINGS, .flags = RO, .help = "Its ports."},
+    {.name = "hostModeEnabled",
+     .type = SCHEMA_BOOL,
+     .flags = RO,
+     .help = "The host itself is a unit."},
+    {.name = "associatedTags", .type = SCHEMA_STRINGS, .flags = RO, .help = "Tags of the unit."},
+};
+
+static const struct schema_kind kind_validhostservice = {
+    .name = "validhostservice",
+    .entity = "ValidHostService",
+    .help = "A host service as an Enforcer has it.",
+    SCHEMA_ATTRIBUTES(valid_service_attributes),
+    .index = SCHEMA_INDEX,
+};
+
 static const struct schema_attribute enforcer_attributes[] = {
     {.name = "FQDN",
      .type = SCHEMA_STRING,
@@ -155,6 +175,12 @@ static const struct schema_attribute enforcer_attributes[] = {
      .type = SCHEMA_TIME,
      .flags = EW,
      .help = "When the Enforcer was upgraded last."},
+    {.name = "lastValidHostServices",
+     .type = SCHEMA_OBJECTS,
+     .flags = RO,
+     .embedded = &kind_validhostservice,
+     .help = "Host services of the last mapping without a contradiction; they stay in force while "
+             "there is one."},
     {.name = "controller",
      .type = SCHEMA_STRING,
      .flags = RO,
@@ -179,8 +205,9 @@ static const struct schema_query_key poke_keys[] = {
     {.name = "zhash", .help = "Shard of the Enforcer; ignored."},
 };
 static const struct schema_query_key host_service_keys[] = {
-    {.name = "appliedServices", .help = "Only those that the Enforcer applies."},
-    {.name = "setServices", .help = "Remember the answer as applied."},
+    {.name = "appliedServices",
+     .help = "Those that are in force, which differ while the mapped ones contradict themselves."},
+    {.name = "setServices", .help = "Work them out anew, and answer as with appliedServices."},
 };
 static const struct schema_query_key ca_types[] = {
     {.name = "type",
@@ -358,5 +385,6 @@ static const struct schema_kind kind_enforcerprofile = {
 };
 
 const struct schema_kind *const schema_kinds_enforcers[] = {
-    &kind_enforcerkey, &kind_enforcer, &kind_enforcerrefresh, &kind_enforcerprofile, NULL,
+    &kind_enforcerkey,     &kind_validhostservice, &kind_enforcer,
+    &kind_enforcerrefresh, &kind_enforcerprofile,  NULL,
 };

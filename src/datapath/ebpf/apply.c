@@ -187,7 +187,7 @@ static void pu_slot_clear(struct datapath *dp, uint32_t index)
 static int pu_place(struct datapath *dp, const struct datapath_pu *pu, bool *changed)
 {
     struct pu_slot *slot = &dp->pus[pu->index];
-    const char *cgroup = pu->host ? "" : pu->cgroup;
+    const char *cgroup = pu->host || !pu->cgroup ? "" : pu->cgroup;
 
     slot->policy = pu->policy;
     if (slot->used && slot->host == pu->host && strcmp(slot->cgroup, cgroup) == 0)
@@ -218,7 +218,7 @@ static int pu_cgroups_sync(struct datapath *dp, size_t *ret_missing)
         uint64_t id;
         int r = 0;
 
-        if (!slot->used || slot->host)
+        if (!slot->used || !slot->cgroup[0])
             continue;
         snprintf(path, sizeof(path), "%s%s", dp->cgroup_mount, slot->cgroup);
         id = cgroup_id_of(path);
@@ -346,6 +346,8 @@ static int bank_switch(struct datapath *dp, const struct datapath_pu *pus, size_
     int r;
 
     r = pus_place(dp, pus, n, &changed);
+    if (r == 0)
+        r = services_sync(dp, pus, n, &changed);
     if (r == 0)
         r = pu_cgroups_sync(dp, ret_missing);
     changed |= r > 0;

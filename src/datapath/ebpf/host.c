@@ -2,8 +2,9 @@
 
 /*
  * The host's own network namespace, and which sockets are in it: only they can be excluded by
- * interface (src/bpf/socket.h). The hooks note every socket that is made; here come those that were
- * there before, as far as sock_diag shows them. What neither sees is judged as any other.
+ * interface, or be a host service (src/bpf/socket.h). The hooks note every socket that is made;
+ * here come those that were there before, as far as sock_diag shows them. What neither sees is
+ * judged as any other.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -49,13 +50,18 @@ static bool in_init_netns(void)
            own.st_dev == first.st_dev && own.st_ino == first.st_ino;
 }
 
+bool host_sockets_wanted(const struct datapath *dp)
+{
+    return dp->excluded_interfaces[0] || dp->services_enabled;
+}
+
 void host_namespace_find(struct datapath *dp)
 {
     dp->control.flags &= ~(uint32_t)(ABI_CONTROL_HOST_SOCKETS | ABI_CONTROL_INIT_NETNS);
     dp->control.netns_cookie = netns_cookie();
     if (!dp->control.netns_cookie && in_init_netns())
         dp->control.flags |= ABI_CONTROL_INIT_NETNS;
-    if (!dp->excluded_interfaces[0])
+    if (!host_sockets_wanted(dp))
         return;
     dp->control.flags |= ABI_CONTROL_HOST_SOCKETS;
     dp->namespaces_unknown =
@@ -89,7 +95,7 @@ int host_sockets_sync(struct datapath *dp)
     int fd = -1;
     size_t i;
 
-    if (!dp->excluded_interfaces[0]) {
+    if (!host_sockets_wanted(dp)) {
         forget_all(bpf_map__fd(dp->skeleton->maps.host_sockets));
         return 0;
     }

@@ -15,6 +15,7 @@
  * peers.c     | keys, bindings
  * events.c    | ring buffer, reports, counters
  * tc.c        | programs on interfaces
+ * services.c  | ports that belong to PUs
  * cgroups.c   | cgroup paths and ids, PU of a cgroup
  * namespaces.c| network namespaces that have processes of this host
  * root.c      | the enforced cgroup: one daemon has it, while it is there
@@ -41,6 +42,7 @@
 #define PATH_BYTES 512
 #define NETNS_MAX 4096
 #define CGROUPS_WALKED_MAX 65536
+#define RANGE_PREFIXES_MAX 30 /* 16 bits: two of each length but the whole */
 #define RETIRE_AFTER_NS 1000000000ULL
 
 struct bulkhead_bpf;
@@ -64,6 +66,11 @@ struct pu_slot {
     uint64_t cgroup_id; /* 0: not there */
     uint32_t identity;
     size_t policy;
+};
+
+struct service_range {
+    struct datapath_ports range;
+    uint32_t pu;
 };
 
 struct address_item {
@@ -107,7 +114,7 @@ struct datapath {
     char cgroup_path[PATH_BYTES]; /* mount + root */
     char pin_dir[PATH_BYTES];
     bool links_found; /* an earlier run enforces */
-    bool host_enabled, listeners_pending, old_listeners;
+    bool host_enabled, services_enabled, listeners_pending, old_listeners;
     bool namespaces_unknown; /* the kernel does not say which network namespace a socket is in */
     struct bpf_link *links[LINKS_MAX];
 
@@ -131,7 +138,10 @@ struct datapath {
     uint32_t purge_class, purge_version;
 
     struct pu_slot pus[ABI_PUS_MAX];
-    uint32_t pus_end; /* highest used index + 1 */
+    uint32_t pus_end;               /* highest used index + 1 */
+    struct service_range *services; /* sorted by protocol and port, disjoint */
+    size_t n_services;
+    bool services_torn; /* the map may have part of another list */
 
     struct address_item *addresses[ABI_BANKS]; /* sorted; what each trie holds */
     size_t n_addresses[ABI_BANKS];
@@ -251,7 +261,14 @@ void answers_detach(struct datapath *dp);
 /* raw.c */
 void raw_protocols_sync(struct datapath *dp);
 
+/* services.c */
+int services_sync(struct datapath *dp, const struct datapath_pu *pus, size_t n_pus, bool *changed);
+/* Whose this socket of the host's network namespace in no PU's cgroup is. */
+uint32_t service_of(const struct datapath *dp, const struct diag_socket *s, uint32_t rest);
+
 /* host.c */
+/* Does anything ask which sockets are in the host's network namespace? */
+bool host_sockets_wanted(const struct datapath *dp);
 /* Which network namespace is the host's: fills control.netns_cookie and flags. */
 void host_namespace_find(struct datapath *dp);
 /* Note the sockets that were there before the hooks; forget all when no interface is excluded. */

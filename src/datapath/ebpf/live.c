@@ -21,10 +21,15 @@ static const uint8_t families[] = {AF_INET, AF_INET6};
 
 /* An IPv4 connection of an IPv6 socket is dumped with its mapped address; both come out alike here.
  */
-static bool pu_of(struct datapath *dp, const struct diag_socket *s, uint32_t *ret)
+static bool pu_of(struct datapath *dp, int diag_fd, const struct diag_socket *s, uint32_t *ret)
 {
-    return cgroup_known(dp, s->cgroup_id, ret) && *ret != ABI_PU_NONE && *ret < dp->pus_end &&
-           dp->pus[*ret].used;
+    uint32_t rest = dp->control.flags & ABI_CONTROL_HOST ? dp->control.host_pu : ABI_PU_NONE;
+
+    if (s->cgroup_id == dp->own_cgroup_id || !cgroup_known(dp, s->cgroup_id, ret))
+        return false;
+    if (*ret == rest && diag_fd == dp->netns[0].diag_fd) /* the first is our own */
+        *ret = service_of(dp, s, rest);
+    return *ret != ABI_PU_NONE && *ret < dp->pus_end && dp->pus[*ret].used;
 }
 
 /* ---- Judge --------------------------------------------------------------------------------- */
@@ -90,8 +95,7 @@ static void judge(int diag_fd, const struct diag_socket *s, void *context)
     struct doomed *doomed = context;
     uint32_t pu;
 
-    (void)diag_fd;
-    if (!pu_of(doomed->dp, s, &pu) || !socket_rejected(doomed->dp, s, pu) ||
+    if (!pu_of(doomed->dp, diag_fd, s, &pu) || !socket_rejected(doomed->dp, s, pu) ||
         socket_excluded(doomed, s) || doomed->n >= DOOMED_PER_NAMESPACE_MAX)
         return;
     if (doomed->n == doomed->size) {
@@ -205,8 +209,7 @@ static void list_one(int diag_fd, const struct diag_socket *s, void *context)
         .rule = POLICY_RULE_NONE,
     };
 
-    (void)diag_fd;
-    if (!pu_of(listing->dp, s, &out.pu))
+    if (!pu_of(listing->dp, diag_fd, s, &out.pu))
         return;
     if (s->has_state) {
         out.peer_enforcer = st->peer_identity ? st->peer_enforcer : 0;

@@ -25,8 +25,8 @@
 
 enum hook_when {
     HOOK_ALWAYS,
-    HOOK_STORAGE, /* where the kernel has sk_storage in this kind of program */
-    HOOK_EXCLUDE, /* while there are excludedInterfaces */
+    HOOK_STORAGE,      /* where the kernel has sk_storage in this kind of program */
+    HOOK_HOST_SOCKETS, /* while somebody asks which sockets are the host's */
 };
 
 static const struct {
@@ -39,7 +39,7 @@ static const struct {
     {"bulkhead_connect4", "cgroup/connect4", HOOK_ALWAYS},
     {"bulkhead_connect6", "cgroup/connect6", HOOK_ALWAYS},
     {"bulkhead_create", "cgroup/sock_create", HOOK_ALWAYS},
-    {"bulkhead_release", "cgroup/sock_release", HOOK_EXCLUDE},
+    {"bulkhead_release", "cgroup/sock_release", HOOK_HOST_SOCKETS},
     {"bulkhead_bind4", "cgroup/post_bind4", HOOK_STORAGE},
     {"bulkhead_bind6", "cgroup/post_bind6", HOOK_STORAGE},
 };
@@ -118,7 +118,7 @@ static int pin_path(const struct datapath *dp, char path[PATH_BYTES * 2], const 
 
 #define MAPS_DIR_TEXT(v) "maps-v" #v
 #define MAPS_DIR_EXPAND(v) MAPS_DIR_TEXT(v)
-#define MAPS_DIR_VERSION 2
+#define MAPS_DIR_VERSION 3
 static_assert(MAPS_DIR_VERSION == ABI_VERSION, "raise both");
 #define MAPS_DIR MAPS_DIR_EXPAND(MAPS_DIR_VERSION)
 
@@ -184,7 +184,7 @@ static void optional_choose(struct datapath *dp)
         [HOOK_ALWAYS] = true,
         [HOOK_STORAGE] =
             libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1,
-        [HOOK_EXCLUDE] = dp->excluded_interfaces[0] != NULL,
+        [HOOK_HOST_SOCKETS] = host_sockets_wanted(dp),
     };
     size_t i;
 
@@ -389,6 +389,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret, b
     dp->cgroup_fd = -1;
     resets_init(&dp->resets);
     dp->host_enabled = config->host_enabled;
+    dp->services_enabled = config->services;
     r = open_all(dp, config, &adopted, message);
     load_message = NULL;
     libbpf_set_print(print);
@@ -440,6 +441,7 @@ void datapath_free(struct datapath **datapath)
         dp->retired = next;
     }
     free(dp->walked);
+    free(dp->services);
     free(dp->peer_addresses);
     free(dp->classes);
     free(dp->versions);
@@ -511,6 +513,6 @@ const char *datapath_warning(const struct datapath *dp, unsigned which)
                "was first started; restart them";
     if (which == 1 && dp->namespaces_unknown)
         return "this kernel (before 5.14) does not say which network namespace a socket is in: "
-               "excludedInterfaces is without effect";
+               "excludedInterfaces and host services are without effect";
     return NULL;
 }

@@ -199,12 +199,31 @@ static void test_all_protocols(void **state)
     assert_null(protocol_name(253));
 }
 
+/* Of a host service: TCP or UDP, a port or a range; a bare number is TCP. */
+static void test_host_ports(void **state)
+{
+    static const char *const wrong[] = {
+        "",    "tcp", "tcp/", "80/tcp", "any",       "icmp/8",  "tcp/90:80", "tcp/80 ",
+        " 80", "80:", ":80",  "65536",  "udp/65536", "tcp//80", "tcp/80/"};
+    struct port_match match;
+
+    assert_int_equal(host_port_parse("443", &match), 0);
+    assert_true(match.protocol == PROTOCOL_TCP && match.low == 443 && match.high == 443);
+    assert_int_equal(host_port_parse("UDP/80:100", &match), 0);
+    assert_true(match.protocol == PROTOCOL_UDP && match.low == 80 && match.high == 100);
+    assert_int_equal(host_port_parse("1:65535", &match), 0);
+    assert_true(!match.any_protocol && match.low == 1 && match.high == 65535);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        if (host_port_parse(wrong[i], &match) != -EINVAL)
+            fail_msg("%s", wrong[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_ports),   cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_most_codes),    cmocka_unit_test(test_one_packet),
-        cmocka_unit_test(test_all_protocols),
+        cmocka_unit_test(test_wrong_ports), cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_most_codes),  cmocka_unit_test(test_one_packet),
+        cmocka_unit_test(test_host_ports),  cmocka_unit_test(test_all_protocols),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
