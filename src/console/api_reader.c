@@ -14,6 +14,8 @@ struct reading {
     void *context;
     struct objects_read *read; /* NULL: not begun */
     bool visited;
+    bool begun;
+    uint64_t own_ns; /* of the thread, not counted yet */
     size_t held;
 };
 
@@ -62,11 +64,24 @@ static int go_on(struct reading *reading, uint64_t until_ns)
     return r;
 }
 
+static void count(struct reading *reading, uint64_t ns)
+{
+    reading->own_ns += ns;
+    if (reading->own_ns < LIMITS_WORK_SHORT_MS * 1000000ull)
+        return;
+    api_charge(reading->call, reading->own_ns);
+    reading->own_ns = 0;
+}
+
 static bool step(void *context, uint64_t until_ns)
 {
     struct reading *reading = context;
+    uint64_t begun = api_thread_ns();
     int r = go_on(reading, until_ns);
 
+    if (reading->begun) /* the first slice counts as part of the request */
+        count(reading, api_thread_ns() - begun);
+    reading->begun = true;
     if (r == 0)
         return false;
     answer(reading, MIN(r, 0));
@@ -85,16 +100,15 @@ static void cancel(void *context)
     answer(context, -ECANCELED);
 }
 
-/* Those who may not be told apart share their turns. */
+/* As limits count: by subject. */
 static uint64_t number_of(const struct api_call *call)
 {
-    uint64_t number = 0;
+    char key[LIMITS_KEY_MAX];
 
     if (!call->caller)
         return tag_table_hash(call->request->client);
-    for (size_t i = 0; i < call->caller->claims.n; i++)
-        number = number * 1099511628211u + tag_table_hash(call->caller->claims.tags[i]);
-    return number;
+    api_limits_key(call->caller, key);
+    return tag_table_hash(key);
 }
 
 void api_read(struct api_call *call, const struct api_reader *reader, void *context)

@@ -62,7 +62,7 @@ def test_writes(start):
 
 def test_work(start):
     """Whatever takes long counts, by the time that it takes."""
-    admin = start("work=5/20").administrator()
+    admin = start("work=5/10").administrator()
     worker, other = another(admin, "worker"), another(admin, "other")
     networks = [{"name": f"net{i}", "entries": [f"10.{i // 250}.{i % 250}.0/24"]} for i in range(2000)]
     made = worker.post("/import", {"data": {"label": "many", "data": {"externalnetworks": networks}}}, namespace="/")

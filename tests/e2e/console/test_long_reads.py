@@ -90,6 +90,23 @@ def test_lists_of_those_who_left_are_given_up(installation, client):
     assert seconds() - before < 10 * one + 1, one
 
 
+def test_slices_count_as_work(tmp_path):
+    """One list takes far more than what may be taken at once; its first slice alone would not."""
+    limited = Installation(tmp_path)
+    try:
+        admin = limited.administrator()
+        networks = [{"name": f"n{i:05}", "entries": ["192.0.2.0/24"], "description": "x" * 60} for i in range(5000)]
+        answer = admin.post("/import", {"data": {"data": {"externalnetworks": networks}}}, namespace="/")
+        assert answer.status == 200, answer
+        limited.stop()
+        limited.start("--limits", "work=1/20")
+        admin = limited.administrator()
+        answers = [admin.get(f"/externalnetworks?q={SLOW}", namespace="/") for _ in range(2)]
+        assert [a.status for a in answers] == [200, 429], answers
+    finally:
+        assert limited.stop() == 0
+
+
 @pytest.mark.parametrize("more", ["", "&order=name", "&order=-description"])
 def test_a_list_is_of_one_revision(installation, client, more):
     """All objects change in one import; each list is from before it or from behind it."""
