@@ -277,14 +277,51 @@ static int namespace_remove(struct api_call *call, const struct object *before,
     return space ? empty_space(&emptying, space) : 0;
 }
 
+/* ---- Mappings of units to namespaces --------------------------------------------------------- */
+
+/* Down only: who may say where units of his namespace go must not put them among those of others.
+ */
+static int check_mapping(struct api_call *call, const char *namespace, const json_t *object,
+                         const struct change_set *set, struct api_error *error)
+{
+    const char *target = json_string_value(json_object_get(object, "mappedNamespace"));
+
+    if (!target || !namespace_is_within(namespace, target) || strcmp(namespace, target) == 0)
+        return refuse(error, 422, "Validation error", "mappedNamespace",
+                      "found '%.200s', expected a namespace below %s", target ? target : "",
+                      namespace);
+    if (!api_namespace_exists(call, set, target))
+        api_warn(call, "mappedNamespace: there is no namespace %s yet, so units stay in %s", target,
+                 namespace);
+    return 0;
+}
+
+static int mapping_make(struct api_call *call, json_t *object, struct change_set *set,
+                        struct api_error *error)
+{
+    return check_mapping(call, call->namespace, object, set, error);
+}
+
+static int mapping_change(struct api_call *call, const struct object *before, json_t *object,
+                          struct change_set *set, struct api_error *error)
+{
+    return check_mapping(call, before->space->name, object, set, error);
+}
+
 int hooks_namespaces(struct console *console)
 {
-    const struct api_hooks hooks = {
+    const struct api_hooks namespaces = {
         .kind = "namespace",
         .create = namespace_make,
         .update = namespace_change,
         .remove = namespace_remove,
     };
+    const struct api_hooks mappings = {
+        .kind = "namespacemappingpolicy",
+        .create = mapping_make,
+        .update = mapping_change,
+    };
+    int r = api_register(console, &namespaces);
 
-    return api_register(console, &hooks);
+    return r == 0 ? api_register(console, &mappings) : r;
 }

@@ -169,18 +169,28 @@ static bool has_prefix(struct inquiry *inquiry, const char *tag)
     return false;
 }
 
+/* A clause that selects something is in order, whatever it is made of: networks need no prefix. */
 static void check_prefixes(struct inquiry *inquiry, const char *where,
                            const struct clauses *clauses)
 {
     for (size_t i = 0; i < clauses->n; i++) {
-        for (size_t j = 0; j < clauses->items[i].n; j++) {
-            const char *tag = clauses->items[i].labels[j]->text;
+        const struct clauses one = {.items = &clauses->items[i], .n = 1};
+        struct identity *peers[SAMPLE_MAX];
+        bool asked = false;
 
-            if (!has_prefix(inquiry, tag))
-                say(inquiry,
-                    "%s: tag '%.*s' has none of the tagPrefixes of %s, so no remote unit can be "
-                    "recognized by it",
-                    where, TAG_TEXT_MAX, tag, inquiry->place->name);
+        for (size_t j = 0; j < one.items->n; j++) {
+            const char *tag = one.items->labels[j]->text;
+
+            if (has_prefix(inquiry, tag))
+                continue;
+            if (!asked && (matched_identities(inquiry->render, &one, peers) > 0 ||
+                           matches_network(inquiry, &one)))
+                break;
+            asked = true;
+            say(inquiry,
+                "%s: tag '%.*s' has none of the tagPrefixes of %s, so no remote unit can be "
+                "recognized by it",
+                where, TAG_TEXT_MAX, tag, inquiry->place->name);
         }
     }
 }
@@ -282,25 +292,50 @@ static bool expression_covers(const struct clauses *outer, const struct clauses 
     return inner->n > 0;
 }
 
-static bool ports_cover(const json_t *outer, const json_t *inner)
+static bool match_covers(const struct port_match *outer, const struct port_match *inner)
 {
-    if (json_array_size(outer) == 0)
-        return true;
+    return outer->any_protocol || (!inner->any_protocol && outer->protocol == inner->protocol &&
+                                   outer->low <= inner->low && outer->high >= inner->high);
+}
+
+/* One entry of `outer` has to hold the whole match: enough for a warning. */
+static bool any_covers(const json_t *outer, const struct port_match *inner)
+{
+    struct port_match matches[PORT_TEXT_MATCHES_MAX];
+    const char *problem;
+    size_t n;
+
     for (size_t i = 0; i < json_array_size(outer); i++) {
         const char *text = json_string_value(json_array_get(outer, i));
 
-        if (text && strcasecmp(text, "any") == 0)
-            return true;
+        if (!text || port_match_parse(text, matches, &n, &problem) < 0)
+            continue;
+        for (size_t j = 0; j < n; j++)
+            if (match_covers(&matches[j], inner))
+                return true;
     }
-    for (size_t i = 0; i < json_array_size(inner); i++) {
-        bool found = false;
+    return false;
+}
 
-        for (size_t j = 0; j < json_array_size(outer) && !found; j++)
-            found = json_equal(json_array_get(inner, i), json_array_get(outer, j));
-        if (!found)
+static bool ports_cover(const json_t *outer, const json_t *inner)
+{
+    struct port_match matches[PORT_TEXT_MATCHES_MAX];
+    const char *problem;
+    size_t n;
+
+    if (json_array_size(outer) == 0) /* any */
+        return true;
+    for (size_t i = 0; i < json_array_size(inner); i++) {
+        const char *text = json_string_value(json_array_get(inner, i));
+
+        if (!text || port_match_parse(text, matches, &n, &problem) < 0)
             return false;
+        for (size_t j = 0; j < n; j++)
+            if (!any_covers(outer, &matches[j]))
+                return false;
     }
-    return json_array_size(inner) > 0;
+    return json_array_size(inner) > 0 ||
+           any_covers(outer, &(struct port_match){.any_protocol = true});
 }
 
 static bool rejects_all(struct inquiry *inquiry, const json_t *parent, const char *direction,
@@ -368,10 +403,9 @@ static int check_rule(struct inquiry *inquiry, const char *direction, size_t ind
     }
     snprintf(where, sizeof(where), "%s[%zu]", direction, index);
     n = matched_identities(inquiry->render, &object, peers);
-    if (n == 0 && !matches_network(inquiry, &object)) {
+    if (n == 0 && !matches_network(inquiry, &object))
         say(inquiry, "%s: the object selects no unit and no external network now", where);
-        check_prefixes(inquiry, where, &object);
-    }
+    check_prefixes(inquiry, where, &object);
     if (n > 0 && allow)
         check_other_side(inquiry, where, strcmp(direction, "outgoingRules") == 0, peers, n);
     if (allow)

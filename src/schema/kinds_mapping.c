@@ -113,7 +113,7 @@ static const struct schema_attribute namespace_mapping_attributes[] = {
      .flags = SCHEMA_REQUIRED,
      .max_chars = 1024,
      .check = schema_check_namespace,
-     .help = "Child namespace that they are moved to, and looked at again there."},
+     .help = "Namespace below that they are moved to, and looked at again there."},
 };
 
 static const struct schema_kind kind_namespacemappingpolicy = {

@@ -22,7 +22,7 @@ BODIES = {
     "hostservicemappingpolicies": ({"subject": [["a=b"]], "object": [["c=d"]]}, {}),
     "hostservices": ({"services": ["tcp/80"]}, {"services": ["tcp/81"]}),
     "importreferences": None,  # test_import.py
-    "namespacemappingpolicies": ({"subject": [["a=b"]], "mappedNamespace": "."}, {}),
+    "namespacemappingpolicies": ({"subject": [["a=b"]], "mappedNamespace": "./below"}, {}),
     "namespaces": None,  # here, by themselves
     "networkrulesetpolicies": ({"subject": [["app=web"]]}, {"subject": [["app=db"]]}),
     "processingunits": None,  # Enforcers make them
@@ -56,7 +56,7 @@ def test_no_kind_is_forgotten(client):
 
 @pytest.mark.parametrize("plural", [p for p, body in BODIES.items() if body])
 def test_life_of_an_object(client, namespace, plural):
-    least, change = json.loads(json.dumps(BODIES[plural]).replace('"."', f'"{namespace}"'))
+    least, change = json.loads(json.dumps(BODIES[plural]).replace('".', f'"{namespace}'))
     change = change or {"description": "changed"}
     body = {"name": "one", **least}
     made = client.post("/" + plural, body, namespace=namespace)
@@ -89,7 +89,7 @@ def test_life_of_an_object(client, namespace, plural):
 
 @pytest.mark.parametrize("plural", [p for p, body in BODIES.items() if body])
 def test_unknown_attributes_are_refused(client, namespace, plural):
-    least = json.loads(json.dumps(BODIES[plural][0]).replace('"."', f'"{namespace}"'))
+    least = json.loads(json.dumps(BODIES[plural][0]).replace('".', f'"{namespace}'))
     answer = client.post("/" + plural, {"name": "one", "descriptoin": "x", **least}, namespace=namespace)
     assert answer.status == 422, answer
     assert answer.body[0]["data"]["attribute"] == "descriptoin" and "'description'" in answer.reason
