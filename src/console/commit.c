@@ -156,11 +156,30 @@ static void hand_back(struct commit *commit, struct commit_request *request)
     uv_async_send(commit->async);
 }
 
+void commit_objects_max_set(struct commit *commit, size_t max)
+{
+    commit->objects_max = max;
+}
+
+/* Those that wait are not counted: they are COMMIT_QUEUE_MAX at most, and a few imports. */
+static bool is_too_many(const struct commit *commit, const struct change_set *set)
+{
+    size_t n = objects_count_all(commit->objects), max = commit->objects_max;
+
+    if (max == 0)
+        return false;
+    if (!set->lockable)
+        max += max / 100 * COMMIT_OWN_PERCENT;
+    for (size_t i = 0; i < set->n; i++)
+        n += set->ops[i].type == STORE_CREATE;
+    return n > max && n > objects_count_all(commit->objects);
+}
+
 void commit_submit(struct commit *commit, struct change_set **set, commit_done_fn *done,
                    void *context)
 {
     struct commit_request *request = calloc(1, sizeof(*request));
-    int refused = 0;
+    int refused = is_too_many(commit, *set) ? -EDQUOT : 0;
 
     assert(request); /* nobody could be told */
     request->set = TAKE_PTR(*set);
@@ -178,7 +197,7 @@ void commit_submit(struct commit *commit, struct change_set **set, commit_done_f
         refused = -ECONNREFUSED;
     else if (commit->queue.n >= COMMIT_QUEUE_MAX)
         refused = -EBUSY;
-    else {
+    else if (!refused) {
         append(&commit->queue, request);
         pthread_cond_signal(&commit->work);
     }

@@ -13,7 +13,8 @@
 #include "store/store.h"
 
 #define COMMIT_QUEUE_MAX 20000
-#define COMMIT_RETRY_MS 1000 /* database gone: try again */
+#define COMMIT_OWN_PERCENT 10 /* objects that the Console may make itself, beyond the maximum */
+#define COMMIT_RETRY_MS 1000  /* database gone: try again */
 
 struct commit;
 
@@ -67,5 +68,8 @@ void commit_read(struct commit *commit, void (*work)(struct store *store, void *
 
 int commit_new(uv_loop_t *loop, const char *uri, const struct store_options *options,
                struct objects *objects, struct buf *problem, struct commit **ret);
+/* How many objects there may be: a set that would make more is refused (-EDQUOT). What the Console
+ * does by itself (sets that are not lockable) may have COMMIT_OWN_PERCENT more. */
+void commit_objects_max_set(struct commit *commit, size_t max);
 /* Commits what waits, then stops the threads. */
 void commit_free(struct commit **commit);

@@ -43,6 +43,7 @@ struct commit {
     uv_async_t *async; /* lives on until the loop has closed it */
     struct objects *objects;
     struct commit_list held;
+    size_t objects_max; /* 0: any number */
     /* of the writer's */
     struct store *store;
     bool unsure;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "console/compaction.h"
 #include "store/store.h"
 
 #define PROBLEM_BYTES_MAX 4096
@@ -117,15 +118,12 @@ int console_restore(const struct console_options *options)
 int console_compact(const struct console_options *options)
 {
     _cleanup_store_ struct store *store = NULL;
-    int64_t now_ms = console_now_ms(), before_ms;
-    struct store_compaction compaction = {0};
+    struct store_compaction compaction = compaction_bounds(options);
     int status = open_store(options, false, &store), r;
 
     if (status)
         return status;
-    before_ms = now_ms - (int64_t)options->keep_days * 24 * 3600 * 1000;
-    compaction.changes_before_ms = compaction.log_before_ms = before_ms;
-    compaction.idempotency_before_ms = now_ms - 24LL * 3600 * 1000;
+    compaction.changes_before_ms = MIN(compaction.changes_before_ms, compaction.log_before_ms);
     r = store_compact(store, &compaction);
     if (r < 0)
         return fail(1, store_problem(store));

@@ -32,6 +32,7 @@ struct console {
     struct push *push;
     struct events *events;
     struct orphans *orphans;
+    struct compaction *compaction;
     struct http_server *http;
     struct slices *slices;
     uv_signal_t signals[3];
@@ -50,7 +51,7 @@ struct console_options {
     const char *log;               /* "debug", "info", "warn", "error", with ",json" */
     const char *file;              /* of backup and restore */
     const char *word, *reason;     /* of maintenance: on, off, status */
-    unsigned keep_days;            /* of compact */
+    unsigned keep_days, keep_activities, objects_max;
     struct limits_config limits;
 };
 
@@ -67,7 +68,12 @@ enum console_command {
 #define CONSOLE_LISTEN_DEFAULT "[::]:8443"
 #define CONSOLE_MESSAGE_MAX 512
 #define CONSOLE_REASON_MAX 500
-#define CONSOLE_KEEP_DAYS 30 /* changes, activities; idempotency keys one day */
+#define CONSOLE_KEEP_DAYS 30
+#define CONSOLE_KEEP_ACTIVITIES 5000000
+#define CONSOLE_KEEP_DAYS_MAX 99999
+#define CONSOLE_KEEP_NUMBER_MAX 1000000000
+#define CONSOLE_OBJECTS_MAX 2000000
+#define CONSOLE_OBJECTS_LIMIT 18000000 /* some below OBJECTS_MAX: what the Console itself makes */
 /* @return 0, or -EINVAL with `message`. *ret_topic: which help, for CONSOLE_HELP */
 int console_options_parse(int argc, char *const argv[], enum console_command *ret,
                           enum console_command *ret_topic, struct console_options *ret_options,

@@ -12,6 +12,9 @@ enum { TAKES_DATA = 1, TAKES_SERVE = 2, TAKES_FILE = 4, TAKES_KEEP = 8, TAKES_WO
 #define HELP_DATA                                                                                  \
     "  --data DIR           where database, keys and certificates are (made when missing)\n"       \
     "  --database URI       postgresql://…, or a path; else DIR/console.db (SQLite)\n"
+#define HELP_KEEP                                                                                  \
+    "  --keep-days N        how long to keep activities (30)\n"                                    \
+    "  --keep-activities N  and how many (5000000)\n"
 #define HELP_LAST                                                                                  \
     "  --log LEVEL[,json]   error, warn, info or debug\n"                                          \
     "  --help               this text\n"
@@ -22,7 +25,7 @@ static const struct command {
     unsigned takes;
     const char *help;
 } commands[] = {
-    {"serve", CONSOLE_SERVE, TAKES_DATA | TAKES_SERVE,
+    {"serve", CONSOLE_SERVE, TAKES_DATA | TAKES_SERVE | TAKES_KEEP,
      "usage: bulkhead-console serve --data DIR [OPTION…]\n"
      "\n"
      "Run the Console, in the foreground, until SIGTERM or SIGINT. SIGHUP reads the certificate\n"
@@ -33,7 +36,8 @@ static const struct command {
      "  --public-url URL     what credentials say where this Console is\n"
      "  --limits LIST        KIND=RATE[/BURST],… a second for one client, 0: none; of\n"
      "                       writes=10000/50000, work=800/20000 (ms), strangers=2000/20000,\n"
-     "                       passwords=10/100, link=200/4000\n" HELP_LAST},
+     "                       passwords=10/100, link=200/4000\n"
+     "  --objects-max N      creations beyond are refused (2000000)\n" HELP_KEEP HELP_LAST},
     {"backup", CONSOLE_BACKUP, TAKES_DATA | TAKES_FILE,
      "usage: bulkhead-console backup --data DIR --file FILE [OPTION…]\n"
      "\n"
@@ -49,8 +53,8 @@ static const struct command {
     {"compact", CONSOLE_COMPACT, TAKES_DATA | TAKES_KEEP,
      "usage: bulkhead-console compact --data DIR [OPTION…]\n"
      "\n"
-     "Remove old changes and activities. A running Console does that by itself once a day.\n"
-     "\n" HELP_DATA "  --keep-days N        how much to keep (30)\n" HELP_LAST},
+     "Remove old changes and activities. A running Console does that by itself every hour.\n"
+     "\n" HELP_DATA HELP_KEEP HELP_LAST},
     {"maintenance", CONSOLE_MAINTENANCE, TAKES_DATA | TAKES_WORD,
      "usage: bulkhead-console maintenance on|off|status --data DIR [OPTION…]\n"
      "\n"
@@ -126,7 +130,7 @@ static int take(const char *name, int argc, char *const argv[], int at, const ch
 
 /* What has to be read further. */
 struct texts {
-    const char *keep, *limits;
+    const char *keep_days, *keep_activities, *objects_max, *limits;
 };
 
 static int take_any(const struct command *command, int argc, char *const argv[], int at,
@@ -144,7 +148,9 @@ static int take_any(const struct command *command, int argc, char *const argv[],
         {TAKES_SERVE, "--key", &options->key},
         {TAKES_SERVE, "--public-url", &options->public_url},
         {TAKES_FILE, "--file", &options->file},
-        {TAKES_KEEP, "--keep-days", &texts->keep},
+        {TAKES_KEEP, "--keep-days", &texts->keep_days},
+        {TAKES_KEEP, "--keep-activities", &texts->keep_activities},
+        {TAKES_SERVE, "--objects-max", &texts->objects_max},
         {TAKES_SERVE, "--limits", &texts->limits},
         {TAKES_WORD, "--reason", &options->reason},
     };
@@ -158,6 +164,19 @@ static int take_any(const struct command *command, int argc, char *const argv[],
             return taken;
     }
     return 0;
+}
+
+/* NULL: stays as it is. */
+static bool read_number(const char *text, unsigned max, unsigned *ret)
+{
+    unsigned long number = text ? strtoul(text, NULL, 10) : 0;
+
+    if (!text)
+        return true;
+    if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 10 || number > max)
+        return false;
+    *ret = (unsigned)number;
+    return true;
 }
 
 static bool is_word(const char *text)
@@ -183,11 +202,11 @@ static int check_options(const struct command *command, const struct texts *text
         return missing(command, "--certificate and --key go together", message);
     if (options->public_url && strncmp(options->public_url, "https://", 8) != 0)
         return missing(command, "--public-url: expected https://…", message);
-    if (texts->keep) {
-        if (strspn(texts->keep, "0123456789") != strlen(texts->keep) || strlen(texts->keep) > 5)
-            return missing(command, "--keep-days: expected a number of days", message);
-        options->keep_days = (unsigned)strtoul(texts->keep, NULL, 10);
-    }
+    if (!read_number(texts->keep_days, CONSOLE_KEEP_DAYS_MAX, &options->keep_days))
+        return missing(command, "--keep-days: expected a number of days", message);
+    if (!read_number(texts->keep_activities, CONSOLE_KEEP_NUMBER_MAX, &options->keep_activities) ||
+        !read_number(texts->objects_max, CONSOLE_OBJECTS_LIMIT, &options->objects_max))
+        return missing(command, "--keep-activities, --objects-max: expected a number", message);
     if ((command->takes & TAKES_WORD) && !options->word)
         return missing(command, "expected on, off or status", message);
     if (options->reason && (strcmp(options->word, "on") != 0 ||
@@ -205,6 +224,8 @@ static int parse_command(const struct command *command, int argc, char *const ar
     struct console_options options = {
         .listen = CONSOLE_LISTEN_DEFAULT,
         .keep_days = CONSOLE_KEEP_DAYS,
+        .keep_activities = CONSOLE_KEEP_ACTIVITIES,
+        .objects_max = CONSOLE_OBJECTS_MAX,
         .limits = limits_default,
     };
     struct texts texts = {0};

@@ -55,6 +55,10 @@ void api_error_result(struct api_error *error, int result, const char *what)
         api_error_set(error, 507, "Disk full",
                       "the Console's disk is full: nothing can be written until there is space");
         return;
+    case -EDQUOT:
+        api_error_set(error, 507, "Too many objects",
+                      "the Console has as many objects as it may (--objects-max): delete some");
+        return;
     case -ECONNREFUSED:
     case -EROFS:
     case -EIO:

@@ -393,6 +393,11 @@ const struct object *objects_find(const struct objects *objects, const char *id)
     return entry ? &entry->public : NULL;
 }
 
+size_t objects_count_all(const struct objects *objects)
+{
+    return objects->n_entries;
+}
+
 size_t objects_count(const struct objects *objects, const struct schema_kind *kind)
 {
     const struct kind_table *table = objects_table(objects, kind->name);

@@ -56,6 +56,7 @@ const struct object *objects_find_unique(const struct objects *objects,
 char *objects_unique_key(const struct schema_kind *kind, const char *namespace, const char *name);
 struct space *objects_space(const struct objects *objects, const char *name);
 size_t objects_count(const struct objects *objects, const struct schema_kind *kind);
+size_t objects_count_all(const struct objects *objects);
 /* Parsed body, new reference; NULL on ENOMEM. */
 json_t *object_parse(const struct object *object);
 /* Complete form with ID, namespace, times, normalizedTags; `fields` as schema_complete(). */

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "console/api.h"
+#include "console/compaction.h"
 #include "console/console.h"
 #include "console/events.h"
 #include "console/orphans.h"
@@ -160,6 +161,9 @@ static int open_database(struct console *console)
                        &problem, &console->commit);
     if (r < 0)
         return fail_problem(&problem, r);
+    commit_objects_max_set(console->commit, console->options->objects_max
+                                                ? console->options->objects_max
+                                                : CONSOLE_OBJECTS_LIMIT);
     log_event(LOG_LEVEL_INFO, "database.loaded",
               LOG_F("revision", "%llu", (unsigned long long)objects_revision(console->objects)),
               LOG_F("ms", "%lld", (long long)(console_now_ms() - started_ms)));
@@ -227,6 +231,8 @@ static int make_parts(struct console *console)
         r = push_start(console->push);
     if (r == 0)
         r = orphans_new(console, &console->orphans);
+    if (r == 0)
+        r = compaction_new(console, &console->compaction);
     return r < 0 ? fail(error_text(r)) : 0;
 }
 
@@ -318,24 +324,6 @@ static void on_signal(uv_signal_t *handle, int signal)
     uv_stop(&console->loop);
 }
 
-static void compact(struct store *store, void *context)
-{
-    int64_t now_ms = console_now_ms();
-    struct store_compaction compaction = {
-        .changes_before_ms = now_ms - 24LL * 3600 * 1000,
-        .log_before_ms = now_ms - CONSOLE_KEEP_DAYS * 24LL * 3600 * 1000,
-        .idempotency_before_ms = now_ms - 24LL * 3600 * 1000,
-    };
-
-    if (store && store_compact(store, &compaction) < 0)
-        log_event(LOG_LEVEL_WARN, "database.compaction",
-                  LOG_F("problem", "%s", store_problem(store)));
-}
-
-static void compacted(void *context)
-{
-}
-
 static void renew_certificate(struct console *console)
 {
     const struct trust *trust = console->trust;
@@ -359,7 +347,6 @@ static void on_timer(uv_timer_t *timer)
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "signing_key.rotation", LOG_F("error", "%s", error_text(r)));
     renew_certificate(console);
-    commit_read(console->commit, compact, compacted, NULL);
 }
 
 static int watch(struct console *console)
@@ -427,6 +414,7 @@ static void stop(struct console *console)
     events_free(&console->events);
     http_server_free(&console->http);
     slices_free(&console->slices);
+    compaction_free(&console->compaction);
     push_free(&console->push); /* its sessions ended with their connections */
     api_free(&console->api);
     auth_free(&console->auth);

@@ -266,12 +266,20 @@ int store_lock(struct store *store, const char *reason)
     return r;
 }
 
+bool store_compact_pause(const struct store_compaction *compaction)
+{
+    const struct timespec pause = {.tv_nsec = STORE_COMPACT_PAUSE_MS * 1000000L};
+
+    nanosleep(&pause, NULL);
+    return !compaction->stop || !atomic_load(compaction->stop);
+}
+
 int store_compact(struct store *store, struct store_compaction *compaction)
 {
     assert(store);
     assert(compaction);
 
-    compaction->changes_removed = compaction->log_removed = 0;
+    compaction->changes_removed = compaction->log_removed = compaction->idempotency_removed = 0;
     if (store->read_only)
         return store_fail(store, -EROFS, "the database was opened for reading only");
     return store->backend->compact(store, compaction);

@@ -14,6 +14,7 @@
  * every revision what changed, until it is compacted. A transaction that only logs counts, too.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -158,12 +159,17 @@ int store_setting_put(struct store *store, const char *name, const char *value, 
 #define STORE_MAINTENANCE "maintenance"
 int store_lock(struct store *store, const char *reason);
 
-/* In steps, so that writers wait for none of them long. */
+/*
+ * In small steps with pauses between, so that writers wait for none of them long. What is older
+ * than …_before_ms goes, and the oldest of what is more than …_max (revisions; activities; answers,
+ * of which some of one and the same millisecond may stay).
+ */
 struct store_compaction {
     int64_t changes_before_ms, log_before_ms, idempotency_before_ms; /* 0: keep */
-    uint64_t log_entries_max;                                        /* 0: any number */
+    uint64_t changes_max, log_entries_max, idempotency_max;          /* 0: any number */
+    const atomic_bool *stop; /* NULL, or ends it after the present step, without an error */
     /* out */
-    uint64_t changes_removed, log_removed;
+    uint64_t changes_removed, log_removed, idempotency_removed;
 };
 int store_compact(struct store *store, struct store_compaction *compaction);
 

@@ -86,7 +86,10 @@ struct store_backend {
     int (*check)(struct store *store);
 };
 
-#define STORE_COMPACT_STEP 10000 /* rows that one transaction of a compaction removes */
+#define STORE_COMPACT_STEP 2000 /* rows that one transaction of a compaction removes */
+#define STORE_COMPACT_PAUSE_MS 5
+/* After each step: waits for a moment. @return false: stop */
+bool store_compact_pause(const struct store_compaction *compaction);
 
 /* First member of the backends' handles. */
 struct store {

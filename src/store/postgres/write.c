@@ -327,7 +327,8 @@ int postgres_setting_put(struct store *store, const char *name, const char *valu
 }
 
 /* A deletion with a bound and a limit, until it finds no more. */
-static int remove_rows(struct postgres *postgres, const char *sql, int64_t bound, uint64_t *removed)
+static int remove_rows(struct postgres *postgres, const struct store_compaction *compaction,
+                       const char *sql, int64_t bound, uint64_t *removed)
 {
     uint64_t n = 0;
     int r;
@@ -343,7 +344,7 @@ static int remove_rows(struct postgres *postgres, const char *sql, int64_t bound
             return r;
         n = rows_of(result);
         *removed += n;
-    } while (n == STORE_COMPACT_STEP);
+    } while (n == STORE_COMPACT_STEP && store_compact_pause(compaction));
     return 0;
 }
 
@@ -399,45 +400,87 @@ static int remove_changes(struct postgres *postgres, int64_t kept, int64_t *ret_
 static int compact_changes(struct postgres *postgres, struct store_compaction *compaction)
 {
     _cleanup_result_ PGresult *clock = NULL;
-    int64_t kept = 0, first = 0;
+    int64_t kept = 0, first = 0, next = 0;
     int r;
 
     r = postgres_query(postgres, "SELECT revision + 1 FROM clock", NULL, &clock);
     /* Only what is older than every change that stays: the clock of the wall may have jumped. What
      * came after the clock was read is above it. */
-    if (r == 0)
+    next = r == 0 ? result_int(clock, 0, 0) : 0;
+    if (r == 0 && compaction->changes_before_ms)
         r = number(postgres,
                    "SELECT revision FROM changes WHERE at_ms >= $1 AND revision >= $2"
                    " ORDER BY revision, seq LIMIT 1",
-                   compaction->changes_before_ms, 0, result_int(clock, 0, 0), &kept);
-    while (r == 0 && first < kept)
+                   compaction->changes_before_ms, 0, next, &kept);
+    if (compaction->changes_max)
+        kept = MAX(kept, next - (int64_t)MIN(compaction->changes_max, (uint64_t)INT64_MAX));
+    while (r == 0 && first < kept) {
         r = remove_changes(postgres, kept, &first, &compaction->changes_removed);
+        if (!store_compact_pause(compaction))
+            break;
+    }
+    return r;
+}
+
+/* Of at most `max` the oldest is from when? Later than *ms: then that takes its place. */
+static int raise_bound(struct postgres *postgres, const char *sql, uint64_t max, int64_t *ms)
+{
+    int64_t oldest = 0;
+    int r = max ? number(postgres, sql, (int64_t)max - 1, 1, 0, &oldest) : 0;
+
+    *ms = MAX(*ms, oldest);
+    return r;
+}
+
+static int compact_log(struct postgres *postgres, struct store_compaction *compaction)
+{
+    int64_t before_ms = compaction->log_before_ms;
+    int r;
+
+    r = raise_bound(postgres,
+                    "SELECT created_ms FROM log ORDER BY created_ms DESC OFFSET $1 LIMIT $2",
+                    compaction->log_entries_max, &before_ms);
+    if (r == 0 && before_ms)
+        r = remove_rows(postgres, compaction,
+                        "DELETE FROM log WHERE number IN"
+                        " (SELECT number FROM log WHERE created_ms < $1 LIMIT $2)",
+                        before_ms, &compaction->log_removed);
+    /* Those of the very millisecond of the bound. */
+    if (r == 0 && compaction->log_entries_max)
+        r = remove_rows(postgres, compaction,
+                        "DELETE FROM log WHERE number IN (SELECT number FROM log"
+                        " ORDER BY created_ms DESC, number DESC OFFSET $1 LIMIT $2)",
+                        (int64_t)compaction->log_entries_max, &compaction->log_removed);
+    return r;
+}
+
+static int compact_idempotency(struct postgres *postgres, struct store_compaction *compaction)
+{
+    int64_t before_ms = compaction->idempotency_before_ms;
+    int r;
+
+    r = raise_bound(postgres,
+                    "SELECT at_ms FROM idempotency ORDER BY at_ms DESC OFFSET $1 LIMIT $2",
+                    compaction->idempotency_max, &before_ms);
+    if (r == 0 && before_ms)
+        r = remove_rows(postgres, compaction,
+                        "DELETE FROM idempotency WHERE key IN"
+                        " (SELECT key FROM idempotency WHERE at_ms < $1 LIMIT $2)",
+                        before_ms, &compaction->idempotency_removed);
     return r;
 }
 
 int postgres_compact(struct store *store, struct store_compaction *compaction)
 {
     struct postgres *postgres = (struct postgres *)store;
-    uint64_t keys = 0;
     int r;
 
     r = postgres_ready(postgres);
-    if (r == 0 && compaction->changes_before_ms)
+    if (r == 0 && (compaction->changes_before_ms || compaction->changes_max))
         r = compact_changes(postgres, compaction);
-    if (r == 0 && compaction->log_before_ms)
-        r = remove_rows(postgres,
-                        "DELETE FROM log WHERE number IN"
-                        " (SELECT number FROM log WHERE created_ms < $1 LIMIT $2)",
-                        compaction->log_before_ms, &compaction->log_removed);
-    if (r == 0 && compaction->log_entries_max)
-        r = remove_rows(postgres,
-                        "DELETE FROM log WHERE number IN (SELECT number FROM log"
-                        " ORDER BY created_ms DESC, number DESC OFFSET $1 LIMIT $2)",
-                        (int64_t)compaction->log_entries_max, &compaction->log_removed);
-    if (r == 0 && compaction->idempotency_before_ms)
-        r = remove_rows(postgres,
-                        "DELETE FROM idempotency WHERE key IN"
-                        " (SELECT key FROM idempotency WHERE at_ms < $1 LIMIT $2)",
-                        compaction->idempotency_before_ms, &keys);
+    if (r == 0)
+        r = compact_log(postgres, compaction);
+    if (r == 0)
+        r = compact_idempotency(postgres, compaction);
     return r;
 }

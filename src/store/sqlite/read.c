@@ -71,6 +71,9 @@ const char *const sqlite_texts[SQLITE_TEXTS] = {
                                  " ORDER BY created_ms DESC, number DESC LIMIT ?2 OFFSET ?1)",
     [SQLITE_COMPACT_IDEMPOTENCY] = "DELETE FROM idempotency WHERE key IN"
                                    " (SELECT key FROM idempotency WHERE at_ms < ?1 LIMIT ?2)",
+    [SQLITE_NTH_LOG] = "SELECT created_ms FROM log ORDER BY created_ms DESC LIMIT 1 OFFSET ?1",
+    [SQLITE_NTH_IDEMPOTENCY] =
+        "SELECT at_ms FROM idempotency ORDER BY at_ms DESC LIMIT 1 OFFSET ?1",
 };
 
 static const char *text_of(sqlite3_stmt *statement, int column)

@@ -45,6 +45,8 @@ enum sqlite_text {
     SQLITE_COMPACT_LOG_TIME,
     SQLITE_COMPACT_LOG_COUNT,
     SQLITE_COMPACT_IDEMPOTENCY,
+    SQLITE_NTH_LOG,
+    SQLITE_NTH_IDEMPOTENCY,
     SQLITE_TEXTS
 };
 extern const char *const sqlite_texts[SQLITE_TEXTS];

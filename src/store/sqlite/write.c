@@ -191,8 +191,8 @@ int sqlite_setting_put(struct store *store, const char *name, const char *value,
 }
 
 /* Runs a deletion of at most STORE_COMPACT_STEP rows until there are no more. */
-static int remove_rows(struct sqlite *sqlite, enum sqlite_text text, int64_t bound,
-                       uint64_t *removed)
+static int remove_rows(struct sqlite *sqlite, const struct store_compaction *compaction,
+                       enum sqlite_text text, int64_t bound, uint64_t *removed)
 {
     int r, n;
 
@@ -200,12 +200,23 @@ static int remove_rows(struct sqlite *sqlite, enum sqlite_text text, int64_t bou
         r = sqlite_run(sqlite, text, "ii", bound, (int64_t)STORE_COMPACT_STEP);
         n = r == 0 ? sqlite3_changes(sqlite->db) : 0;
         *removed += (uint64_t)n;
-    } while (n == STORE_COMPACT_STEP);
+    } while (n == STORE_COMPACT_STEP && store_compact_pause(compaction));
     return r;
 }
 
+/* Of at most `max` the oldest is from when? Later than *ms: then that takes its place. */
+static int raise_bound(struct sqlite *sqlite, enum sqlite_text text, uint64_t max, int64_t *ms)
+{
+    uint64_t oldest = 0;
+    int r = max ? sqlite_number(sqlite, &oldest, text, "i", (int64_t)max - 1) : -ENOENT;
+
+    if (r == 0)
+        *ms = MAX(*ms, (int64_t)oldest);
+    return r == -ENOENT ? 0 : r;
+}
+
 /* Removes changes of revisions below `kept`. Readers must see what is compacted at once with it. */
-static int remove_changes(struct sqlite *sqlite, uint64_t kept, uint64_t *removed)
+static int remove_changes(struct sqlite *sqlite, uint64_t kept, struct store_compaction *compaction)
 {
     int r, n = 0;
 
@@ -230,10 +241,10 @@ static int remove_changes(struct sqlite *sqlite, uint64_t kept, uint64_t *remove
             sqlite_rollback(sqlite);
             return r;
         }
-        *removed += (uint64_t)n;
+        compaction->changes_removed += (uint64_t)n;
         if (first >= kept)
             break;
-    } while (true);
+    } while (store_compact_pause(compaction));
     return 0;
 }
 
@@ -247,31 +258,57 @@ static int compact_changes(struct sqlite *sqlite, struct store_compaction *compa
         return r;
     /* Only what is older than every change that stays: the clock of the wall may have jumped. What
      * came after the clock was read is above it. */
-    r = sqlite_number(sqlite, &kept, SQLITE_FIRST_KEPT_CHANGE, "i", compaction->changes_before_ms);
+    if (compaction->changes_before_ms)
+        r = sqlite_number(sqlite, &kept, SQLITE_FIRST_KEPT_CHANGE, "i",
+                          compaction->changes_before_ms);
     if (r == -ENOENT) {
         kept = clock + 1;
         r = 0;
     }
-    return r < 0 ? r : remove_changes(sqlite, kept, &compaction->changes_removed);
+    if (compaction->changes_max && clock > compaction->changes_max)
+        kept = MAX(kept, clock + 1 - compaction->changes_max);
+    return r < 0 ? r : remove_changes(sqlite, kept, compaction);
+}
+
+static int compact_log(struct sqlite *sqlite, struct store_compaction *compaction)
+{
+    int64_t before_ms = compaction->log_before_ms;
+    int r;
+
+    r = raise_bound(sqlite, SQLITE_NTH_LOG, compaction->log_entries_max, &before_ms);
+    if (r == 0 && before_ms)
+        r = remove_rows(sqlite, compaction, SQLITE_COMPACT_LOG_TIME, before_ms,
+                        &compaction->log_removed);
+    /* Those of the very millisecond of the bound. */
+    if (r == 0 && compaction->log_entries_max)
+        r = remove_rows(sqlite, compaction, SQLITE_COMPACT_LOG_COUNT,
+                        (int64_t)compaction->log_entries_max, &compaction->log_removed);
+    return r;
+}
+
+static int compact_idempotency(struct sqlite *sqlite, struct store_compaction *compaction)
+{
+    int64_t before_ms = compaction->idempotency_before_ms;
+    int r;
+
+    r = raise_bound(sqlite, SQLITE_NTH_IDEMPOTENCY, compaction->idempotency_max, &before_ms);
+    if (r == 0 && before_ms)
+        r = remove_rows(sqlite, compaction, SQLITE_COMPACT_IDEMPOTENCY, before_ms,
+                        &compaction->idempotency_removed);
+    return r;
 }
 
 int sqlite_compact(struct store *store, struct store_compaction *compaction)
 {
     struct sqlite *sqlite = (struct sqlite *)store;
-    uint64_t keys = 0;
     int r = 0;
 
-    if (compaction->changes_before_ms)
+    if (compaction->changes_before_ms || compaction->changes_max)
         r = compact_changes(sqlite, compaction);
-    if (r == 0 && compaction->log_before_ms)
-        r = remove_rows(sqlite, SQLITE_COMPACT_LOG_TIME, compaction->log_before_ms,
-                        &compaction->log_removed);
-    if (r == 0 && compaction->log_entries_max)
-        r = remove_rows(sqlite, SQLITE_COMPACT_LOG_COUNT, (int64_t)compaction->log_entries_max,
-                        &compaction->log_removed);
-    if (r == 0 && compaction->idempotency_before_ms)
-        r = remove_rows(sqlite, SQLITE_COMPACT_IDEMPOTENCY, compaction->idempotency_before_ms,
-                        &keys);
+    if (r == 0)
+        r = compact_log(sqlite, compaction);
+    if (r == 0)
+        r = compact_idempotency(sqlite, compaction);
     /* Back into the file what can be; another reader may be in the way, which is no error. */
     if (r == 0)
         sqlite3_wal_checkpoint_v2(sqlite->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);

@@ -123,6 +123,17 @@ static inline int commit_one(struct store *store, enum store_op_type type, const
     return commit_ops(store, &op, 1);
 }
 
+static inline int commit_lockable(struct store *store, const char *id, const char *key)
+{
+    struct store_op op = op_of(STORE_CREATE, id, NULL, "{}");
+    struct store_transaction transaction = {
+        .ops = &op, .n_ops = 1, .lockable = true, .idempotency_key = key};
+    struct store_transaction *list[] = {&transaction};
+
+    assert_int_equal(store_commit(store, list, 1, NULL), 0);
+    return transaction.result;
+}
+
 static inline int compare_lines(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

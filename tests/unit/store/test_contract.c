@@ -39,17 +39,6 @@ static void test_create_update_delete(void **state)
                           "i3 thing /a /a\nx 1000 2000 @5 {}\n");
 }
 
-static int commit_lockable(struct store *store, const char *id, const char *key)
-{
-    struct store_op op = op_of(STORE_CREATE, id, NULL, "{}");
-    struct store_transaction transaction = {
-        .ops = &op, .n_ops = 1, .lockable = true, .idempotency_key = key};
-    struct store_transaction *list[] = {&transaction};
-
-    assert_int_equal(store_commit(store, list, 1, NULL), 0);
-    return transaction.result;
-}
-
 /* Whoever locks, all others see it in the commit itself. */
 static void test_maintenance(void **state)
 {
