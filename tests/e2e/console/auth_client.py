@@ -99,11 +99,13 @@ class Client:
 
 
 class Console:
-    def __init__(self, directory):
+    def __init__(self, directory, database=None):
         self.directory, self.data = str(directory), os.path.join(str(directory), "console")
+        where = ["--database", database] if database else []
         self.log = open(os.path.join(self.directory, "console.log"), "a+")
         self.process = subprocess.Popen(
-            [os.path.join(BUILD, "bulkhead-console"), "serve", "--data", self.data, "--listen", "127.0.0.1:0"],
+            [os.path.join(BUILD, "bulkhead-console"), "serve", "--data", self.data, "--listen", "127.0.0.1:0",
+             *where],
             stdout=self.log, stderr=self.log)
         self.port = self._wait()
         self.root = self._first_credential()

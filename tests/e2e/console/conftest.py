@@ -16,11 +16,14 @@ def postgres():
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def installation(request, tmp_path_factory):
+def database(request):
+    """What a Console of the module stores in: each in turn."""
+    return request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
+
+
+@pytest.fixture(scope="module")
+def installation(database, tmp_path_factory):
     """A running Console, once on each database."""
-    database = None
-    if request.param == "postgresql":
-        database = request.getfixturevalue("postgres").database()
     installation = Installation(tmp_path_factory.mktemp("console"), database)
     yield installation
     assert installation.stop() == 0

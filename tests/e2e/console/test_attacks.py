@@ -19,8 +19,8 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("attacks"))
+def console(database, tmp_path_factory):
+    console = Console(tmp_path_factory.mktemp("attacks"), database)
     yield console
     assert console.stop() == 0
 

@@ -21,8 +21,8 @@ OPEN = {("POST", "/issue"), ("GET", "/healthchecks")}
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("auth"))
+def console(database, tmp_path_factory):
+    console = Console(tmp_path_factory.mktemp("auth"), database)
     yield console
     assert console.stop() == 0
 

@@ -16,8 +16,8 @@ QUIET_S = 0.4
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("events"))
+def console(database, tmp_path_factory):
+    console = Console(tmp_path_factory.mktemp("events"), database)
     yield console
     assert console.stop() == 0
 
