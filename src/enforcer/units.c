@@ -63,7 +63,7 @@ static int make_local_id(struct unit *unit)
         text = service;
     }
     if (strlen(text) <= UNIT_LOCAL_ID_MAX) {
-        snprintf(unit->local_id, sizeof(unit->local_id), "%s", text);
+        snprintf(unit->local_id, sizeof(unit->local_id), "%.*s", UNIT_LOCAL_ID_MAX, text);
         return 0;
     }
     r = hash_sha256(text, strlen(text), digest);
