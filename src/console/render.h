@@ -77,7 +77,8 @@ void render_missing(struct render *render, render_missing_fn *visit, void *conte
 #define RENDER_DOCUMENT_DAYS 30
 void render_day_set(struct render *render, uint32_t day);
 
-/* An Enforcer met somebody it does not know (rule 7 of the wire protocol): both are told. */
+/* An Enforcer met somebody it does not know (rule 7 of the wire protocol): each is told of the
+ * other one if that one could talk to it (render_fetch.c). */
 int render_fetch(struct render *render, const char *enforcer_id, const uint32_t *hosts,
                  size_t n_hosts, const uint32_t *identities, size_t n_identities);
 

@@ -114,6 +114,23 @@ void render_scope_clear(struct render_scope *scope)
     *scope = (struct render_scope){0};
 }
 
+bool scope_has(const struct render_scope *scope, const struct render_entry *entry)
+{
+    size_t low = 0, high = scope->n;
+
+    while (entry && low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (scope->items[middle].entry == entry)
+            return true;
+        if (scope->items[middle].entry->id < entry->id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
 bool scope_equal(const struct render_scope *a, const struct render_scope *b)
 {
     if (a->n != b->n)
@@ -166,6 +183,17 @@ json_t *network_content(const struct network *network)
         "name", "propagate", "entries", "associatedTags", "metadata", "matchProcessingUnits", NULL};
 
     return with_namespace(pick(network->body, names), network->place->name);
+}
+
+const char *place_default(const struct place *place, const char *attribute)
+{
+    for (; place; place = place->parent) {
+        const char *action = json_string_value(json_object_get(place->body, attribute));
+
+        if (action && strcmp(action, "Inherit") != 0)
+            return action;
+    }
+    return "Reject";
 }
 
 json_t *place_content(const struct place *place)

@@ -8,6 +8,7 @@
 
 void rendering_dirty(struct render *render, struct rendering *rendering)
 {
+    rendering->openness = RENDERING_UNKNOWN;
     if (rendering->dirty)
         return;
     /* Out of memory: it stays undone, and is found by the next change that concerns it. */
@@ -116,6 +117,7 @@ static int rendering_work_out(struct render *render, struct rendering *rendering
     int r;
 
     render->rendered++;
+    rendering->openness = RENDERING_UNKNOWN;
     r = rulesets_for(render, rendering->place, rendering->labels, rendering->n_labels, &rulesets);
     if (r == 0)
         r = rulesets_switch(rendering, &rulesets);

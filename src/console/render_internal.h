@@ -87,6 +87,8 @@ struct rendering {
     struct pointers rulesets;
     struct render_scope scope;
     bool dirty;
+    /* render_fetch.c: worked out when somebody asks, unknown again with each change */
+    enum { RENDERING_UNKNOWN, RENDERING_CLOSED, RENDERING_OPEN } openness;
     UT_hash_handle hh;
 };
 
@@ -173,12 +175,15 @@ void entry_kill(struct render_entry **entry); /* its object goes away */
 void entry_version_of(struct render_entry *entry, const json_t *content);
 int scope_add(struct render_scope *scope, struct render_entry *entry);
 void scope_settle(struct render_scope *scope); /* sort, drop duplicates, take references */
+bool scope_has(const struct render_scope *scope, const struct render_entry *entry); /* settled */
 bool scope_equal(const struct render_scope *a, const struct render_scope *b);
 /* As policy files have it; new reference, NULL on ENOMEM. */
 json_t *ruleset_content(const json_t *body, const char *namespace);
 json_t *ruleset_parse(const struct ruleset *ruleset);
 json_t *network_content(const struct network *network);
 int network_tags(const struct network *network, struct tag_set *ret);
+/* Action in force there: "Allow" or "Reject". */
+const char *place_default(const struct place *place, const char *attribute);
 json_t *place_content(const struct place *place);
 json_t *unit_content(const struct unit *unit);
 json_t *identity_claims(const struct render *render, const struct identity *identity);

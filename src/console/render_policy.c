@@ -116,17 +116,6 @@ static int ruleset_show(struct render *render, const struct place *place,
     return shown ? json_array_append_new(list, shown) : -ENOMEM;
 }
 
-static const char *default_action(const struct place *place, const char *attribute)
-{
-    for (; place; place = place->parent) {
-        const char *action = json_string_value(json_object_get(place->body, attribute));
-
-        if (action && strcmp(action, "Inherit") != 0)
-            return action;
-    }
-    return "Reject";
-}
-
 static json_t *wire_tags(struct render *render, const char *namespace, const struct tag_set *tags)
 {
     _cleanup_tag_set_ struct tag_set kept = {0};
@@ -164,9 +153,9 @@ int render_policy(struct render *render, const char *namespace, const struct tag
         return r;
     }
     *ret = json_pack("{s:s, s:s, s:o, s:o, s:i}", "defaultPUIncomingTrafficAction",
-                     default_action(place, "defaultPUIncomingTrafficAction"),
+                     place_default(place, "defaultPUIncomingTrafficAction"),
                      "defaultPUOutgoingTrafficAction",
-                     default_action(place, "defaultPUOutgoingTrafficAction"), "ruleSetPolicies",
+                     place_default(place, "defaultPUOutgoingTrafficAction"), "ruleSetPolicies",
                      list, "wireTags", wire_tags(render, namespace, tags), "rendererVersion", 2);
     return *ret ? 0 : -ENOMEM;
 }

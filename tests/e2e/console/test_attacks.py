@@ -2,7 +2,11 @@
 """What callers with few rights, and Enforcers that lie, get away with."""
 import asyncio
 import contextlib
+import glob
 import itertools
+import json
+import os
+import sqlite3
 import threading
 import time
 from urllib.parse import quote
@@ -447,6 +451,51 @@ def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
     with contextlib.suppress(asyncio.TimeoutError):
         asyncio.run(run())
     assert units() in (["one", "three"], ["three"])
+
+
+def database(console, writable=False):
+    (path,) = glob.glob(os.path.join(console.data, "*.db"))
+    return contextlib.closing(sqlite3.connect(path if writable else f"file:{path}?mode=ro", uri=not writable))
+
+
+def identity_numbers(console, prefix):
+    """Of units with the tag app=PREFIX…, by what comes after it."""
+    with database(console) as db:
+        records = [json.loads(body) for (body,) in db.execute("SELECT body FROM objects WHERE kind = 'identityrecord'")]
+    return {tag[len("app=" + prefix):]: record["number"]
+            for record in records for tag in record["tags"] if tag.startswith("app=" + prefix)}
+
+
+def test_an_enforcer_is_told_only_of_those_that_could_talk_to_it(console, admin):
+    """Whoever has a host could ask for every number there is."""
+    for name, action in (("closed", "Reject"), ("open", "Allow")):
+        body = {"name": name, "defaultPUIncomingTrafficAction": action, "defaultPUOutgoingTrafficAction": action}
+        assert admin.post("/namespaces", body, namespace="/b").status == 200
+    asking = enforcer(console, admin, "/a")[1]
+    hosts = {name: enforcer(console, admin, "/b/" + name) for name in ("closed", "open")}
+
+    async def run():
+        async with contextlib.AsyncExitStack() as stack:
+            for name, (_, own) in hosts.items():
+                end = await stack.enter_async_context(link(own))
+                await end.greet()
+                await end.say(UNITS, all=True, removed=[], units=[unit("secret-" + name, ["app=secret-" + name])])
+            assert await until(lambda: len(admin.get("/processingunits?recursive", namespace="/b").body) >= 2)
+            assert await until(lambda: len(identity_numbers(console, "secret-")) == 2)
+            identities = identity_numbers(console, "secret-")
+            end = await stack.enter_async_context(link(asking))
+            await end.greet()
+            await end.say(FETCH, hosts=[host["number"] for host, _ in hosts.values()], identities=list(identities.values()))
+            keys = set()
+            with contextlib.suppress(asyncio.TimeoutError):
+                while True:
+                    keys |= {entry[0] for entry in (await end.hear(DELTA, 1))["entries"]}
+            return keys, identities
+
+    keys, identities = asyncio.run(run())
+    told = {key for key in keys if key[0] in "hi"}
+    assert told >= {f"h:{hosts['open'][0]['number']}", f"i:{identities['open']}"}
+    assert not told & {f"h:{hosts['closed'][0]['number']}", f"i:{identities['closed']}"}
 
 
 def test_an_enforcer_has_a_maximum_of_units(console, admin):
