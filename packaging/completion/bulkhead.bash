@@ -12,6 +12,7 @@ _bulkhead() {
         fi
         case "$word" in
         --output | -o) skip=1 ;;
+        --template) skip=1 ;;
         --api | -A) skip=1 ;;
         --api-cacert) skip=1 ;;
         --namespace | -n) skip=1 ;;
@@ -33,7 +34,6 @@ _bulkhead() {
         --name) skip=1 ;;
         --authorized-subnet) skip=1 ;;
         --output-file) skip=1 ;;
-        --template) skip=1 ;;
         --column | -c) skip=1 ;;
         --filter) skip=1 ;;
         --param | -p) skip=1 ;;
@@ -120,67 +120,67 @@ _bulkhead() {
     done
     case "$where" in
     'bulkhead')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='policy enforcer api appcred auth configure profiles completion help'
         files=0 asks=0
         ;;
     'bulkhead policy')
-        flags='--output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version'
         offer='check eval'
         files=0 asks=0
         ;;
     'bulkhead policy check')
-        flags='--namespace --strict --output --no-headers --help --version'
+        flags='--namespace --strict --output --template --no-headers --help --version'
         offer=''
         files=1 asks=0
         ;;
     'bulkhead policy eval')
-        flags='--file --from --to --port --namespace --cases --output --no-headers --help --version'
+        flags='--file --from --to --port --namespace --cases --output --template --no-headers --help --version'
         offer=''
         files=1 asks=0
         ;;
     'bulkhead enforcer')
-        flags='--socket --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--socket --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='status pus flows counters netstat disable enable register'
         files=0 asks=0
         ;;
     'bulkhead enforcer status')
-        flags='--socket --output --no-headers --help --version'
+        flags='--socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer pus')
-        flags='--socket --output --no-headers --help --version'
+        flags='--socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer flows')
-        flags='--follow --socket --output --no-headers --help --version'
+        flags='--follow --socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer counters')
-        flags='--socket --output --no-headers --help --version'
+        flags='--socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer netstat')
-        flags='--socket --output --no-headers --help --version'
+        flags='--socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer disable')
-        flags='--yes --socket --output --no-headers --help --version'
+        flags='--yes --socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer enable')
-        flags='--yes --socket --output --no-headers --help --version'
+        flags='--yes --socket --output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead enforcer register')
-        flags='--with --validity --quota --name --authorized-subnet --output-file --socket --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--with --validity --quota --name --authorized-subnet --output-file --socket --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
@@ -265,119 +265,120 @@ _bulkhead() {
         files=0 asks=0
         ;;
     'bulkhead appcred')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='create list renew roles subnets enable disable delete'
         files=0 asks=0
         ;;
     'bulkhead appcred create')
-        flags='--role --type --authorized-subnet --max-issued-token-validity --description --output-file --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--role --type --authorized-subnet --max-issued-token-validity --description --output-file --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead appcred list')
-        flags='--output --template --column --recursive --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--column --recursive --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead appcred renew')
-        flags='--type --output-file --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--type --output-file --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred roles')
-        flags='--role --clear --template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--role --clear --column --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred subnets')
-        flags='--authorized-subnet --clear --template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--authorized-subnet --clear --column --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred enable')
-        flags='--template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--column --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred disable')
-        flags='--template --column --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--column --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead appcred delete')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead auth')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='appcred cert token local verify'
         files=0 asks=0
         ;;
     'bulkhead auth appcred')
-        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth cert')
-        flags='--cert --cert-key --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--cert --cert-key --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth token')
-        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth local')
-        flags='--account --otp --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--account --otp --validity --quota --restrict-namespace --restrict-role --restrict-network --audience --opaque --export --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead auth verify')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead configure')
-        flags='--name --role --account --otp --force --use --output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--name --role --account --otp --force --use --output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead profiles')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer='list use show'
         files=0 asks=0
         ;;
     'bulkhead profiles list')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=0
         ;;
     'bulkhead profiles use')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead profiles show')
-        flags='--output --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
+        flags='--output --template --no-headers --help --version --api --api-cacert --api-skip-verify --namespace --token --creds --profile --encoding --tracking-id --timeout --verbose --no-cache'
         offer=''
         files=0 asks=1
         ;;
     'bulkhead completion')
-        flags='--output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version'
         offer='bash zsh fish'
         files=0 asks=0
         ;;
     'bulkhead help')
-        flags='--output --no-headers --help --version'
+        flags='--output --template --no-headers --help --version'
         offer=''
         files=0 asks=0
         ;;
     esac
     if [ "$skip" = 1 ]; then
         case "$prev" in
-        --output | -o) offer='table json yaml' files=0 asks=0 ;;
+        --output | -o) offer='table json yaml none template' files=0 asks=0 ;;
+        --template) offer='' files=0 asks=0 ;;
         --api | -A) offer='' files=0 asks=0 ;;
         --api-cacert) offer='' files=1 asks=0 ;;
         --namespace | -n) offer='' files=0 asks=1 ;;
@@ -399,7 +400,6 @@ _bulkhead() {
         --name) offer='' files=0 asks=0 ;;
         --authorized-subnet) offer='' files=0 asks=0 ;;
         --output-file) offer='' files=1 asks=0 ;;
-        --template) offer='' files=0 asks=0 ;;
         --column | -c) offer='' files=0 asks=1 ;;
         --filter) offer='' files=0 asks=0 ;;
         --param | -p) offer='' files=0 asks=1 ;;

@@ -148,7 +148,7 @@ int cli_appcred_list(struct cli_call *call)
     int r = session_open(call, &session);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind_of_credentials(), &show);
+        r = show_open(call, kind_of_credentials(), &show);
     if (r != CLI_DONE)
         return r;
     if (cli_flag(call, "recursive"))
@@ -174,7 +174,7 @@ static int change(struct cli_call *call, json_t *changes)
     int r = changes ? session_open(call, &session) : cli_no_memory(call);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
     if (r == CLI_DONE)
         r = api_find(&session, kind, call->arguments[0], &present);
     if (r == CLI_DONE)
@@ -220,11 +220,9 @@ static int print_known_roles(struct cli_call *call)
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b}", "key", roles[i].key, "name",
                                               roles[i].name, "description", roles[i].help,
                                               "private", roles[i].is_private));
-    r = call->output.format == CLI_TABLE
-            ? output_table(&call->output, list, columns, ARRAY_SIZE(columns))
-            : output_document(&call->output, list);
+    r = cli_answer_list(call, list, columns, ARRAY_SIZE(columns));
     json_decref(list);
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
+    return r;
 }
 
 /* Set a list, or show it. */
@@ -241,9 +239,7 @@ static int list_attribute(struct cli_call *call, const char *attribute, json_t *
     if (r == CLI_DONE)
         r = api_find(&session, kind_of_credentials(), call->arguments[0], &present);
     if (r == CLI_DONE && call->output.format != CLI_TABLE)
-        r = output_document(&call->output, json_object_get(present, attribute)) < 0
-                ? cli_no_memory(call)
-                : CLI_DONE;
+        r = cli_answer(call, json_object_get(present, attribute));
     else
         json_array_foreach(json_object_get(present, attribute), i, item)
         {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/account.h"
 #include "cli/api/api.h"
+#include "cli/interrupt.h"
 
 #define SECRET_MAX 1024
 
@@ -115,9 +116,7 @@ static int print_token(struct session *session, const json_t *issue)
         print_export(call->output.out, "BULKHEAD_NAMESPACE", session->namespace);
         return CLI_DONE;
     }
-    if (call->output.format == CLI_JSON || call->output.format == CLI_YAML)
-        return output_document(&call->output, issue) < 0 ? cli_no_memory(call) : CLI_DONE;
-    return call->output.format == CLI_NONE ? CLI_DONE : cli_print_safe(call, token);
+    return call->output.format == CLI_TABLE ? cli_print_safe(call, token) : cli_answer(call, issue);
 }
 
 static int issue_and_print(struct session *session, const json_t *body)
@@ -217,11 +216,13 @@ static int read_secret(struct cli_call *call, const char *prompt, char secret[SE
         fflush(call->err);
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
+        interrupt_restores(&before);
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     }
     ok = fgets(secret, SECRET_MAX, stdin) != NULL;
     if (terminal) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        interrupt_restores(NULL);
         fputc('\n', call->err);
     }
     if (!ok)
@@ -282,10 +283,8 @@ static int print_claims(struct cli_call *call, const json_t *answer)
     size_t i;
     int r = CLI_DONE;
 
-    if (call->output.format == CLI_NONE)
-        return CLI_DONE;
     if (call->output.format != CLI_TABLE)
-        return output_document(&call->output, answer) < 0 ? cli_no_memory(call) : CLI_DONE;
+        return cli_answer(call, answer);
     json_array_foreach(tags, i, tag)
     {
         if (r == CLI_DONE && json_is_string(tag))

@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/template/template.h"
+
+#define PROBLEM_BYTES_MAX 4096
 
 int cli_completion(struct cli_call *call)
 {
@@ -48,21 +51,38 @@ int cli_help(struct cli_call *call)
     return CLI_DONE;
 }
 
+/* The format is a flag's here; session_settings() asks environment and profile where there is none.
+ */
 static void set_output(struct cli_call *call)
 {
     const char *format = cli_value(call, "output"), *no_color = getenv("NO_COLOR"),
                *term = getenv("TERM");
     int fd = fileno(call->output.out);
 
-    call->output.format = !format                           ? CLI_TABLE
-                          : strcmp(format, "json") == 0     ? CLI_JSON
-                          : strcmp(format, "yaml") == 0     ? CLI_YAML
-                          : strcmp(format, "none") == 0     ? CLI_NONE
-                          : strcmp(format, "template") == 0 ? CLI_TEMPLATE
-                                                            : CLI_TABLE;
+    call->output.format = format                        ? cli_format_find(format)
+                          : cli_value(call, "template") ? CLI_TEMPLATE
+                                                        : CLI_TABLE;
     call->output.headers = !cli_flag(call, "no-headers");
     call->output.colours =
         fd >= 0 && isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static int run_with_template(struct cli_call *call, int (*run)(struct cli_call *call))
+{
+    _cleanup_template_ struct template *template = NULL;
+    const char *text = cli_value(call, "template");
+    int r;
+
+    if (call->output.format == CLI_TEMPLATE && !text)
+        return cli_usage_error(call, "-o template: expected --template TEXT as well");
+    r = text ? template_parse("--template", text, strlen(text), call->output.problem, &template)
+             : 0;
+    if (r < 0)
+        return cli_answered(call, r);
+    call->output.template = template;
+    r = run(call);
+    call->output.template = NULL;
+    return r;
 }
 
 static int run(struct cli_call *call)
@@ -84,7 +104,7 @@ static int run(struct cli_call *call)
         cli_help_print(call->path, call->depth, call->err);
         return CLI_USAGE;
     }
-    return command->run(call);
+    return run_with_template(call, command->run);
 }
 
 /* Asked of the pipe: which of the writes failed, and why, is not known any more. */
@@ -97,7 +117,9 @@ static bool reader_is_gone(FILE *out)
 
 int cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
-    _cleanup_cli_call_ struct cli_call call = {.output = {.out = out, .headers = true}, .err = err};
+    _cleanup_buf_ struct buf problem = BUF_INIT(PROBLEM_BYTES_MAX);
+    _cleanup_cli_call_ struct cli_call call = {
+        .output = {.out = out, .headers = true, .problem = &problem}, .err = err};
     int r = cli_parse(&cli_root, argc, argv, &call);
 
     if (r == CLI_DONE)

@@ -137,6 +137,17 @@ int cli_usage_error(const struct cli_call *call, const char *format, ...) _print
 /* Returns CLI_FAILED after saying that memory is short. */
 int cli_no_memory(const struct cli_call *call);
 
+/* Foreign text, line by line, escaped, the first with "bulkhead: ". */
+void cli_complain(const struct cli_call *call, const char *text);
+/* The same lines to standard output, without a prefix. enum cli_exit. */
+int cli_print_safe(const struct cli_call *call, const char *text);
+/* What something of output.h returned, as enum cli_exit, with everything said. */
+int cli_answered(const struct cli_call *call, int r);
+/* A document in any format but table; a list in any. enum cli_exit. */
+int cli_answer(const struct cli_call *call, const json_t *value);
+int cli_answer_list(const struct cli_call *call, const json_t *list,
+                    const struct cli_column *columns, size_t n_columns);
+
 /* "bulkhead policy eval" */
 void cli_path_print(const struct cli_command *const *path, size_t depth, FILE *out);
 void cli_usage_print(const struct cli_command *const *path, size_t depth, FILE *out);

@@ -3,7 +3,6 @@
 #include "cli/command.h"
 #include "cli/tables.h"
 
-static const char *const formats[] = {"table", "json", "yaml", NULL};
 static const char *const encodings[] = {"json", "msgpack", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
@@ -11,8 +10,12 @@ static const struct cli_option root_options[] = {
     {.name = "output",
      .letter = 'o',
      .value = "FORMAT",
-     .help = "How to print the answer: table (default), json or yaml",
-     .choices = formats},
+     .help = "How to print the answer: table (default), json, yaml, none or template",
+     .choices = cli_formats},
+    {.name = "template",
+     .value = "TEXT",
+     .help = "Print this for the answer, for each element of a list: '{{.name}} {{.ID}}' "
+             "(docs/formats/templates.md)"},
     {.name = "no-headers", .help = "Print tables without titles"},
     {.name = "help", .letter = 'h', .help = "Explain the command and do nothing"},
     {.name = "version", .letter = 'V', .help = "Print the version and do nothing"},
@@ -289,8 +292,6 @@ static const struct cli_command root_commands[] = {
          "Which Console, by which credential, in which namespace: flags, else BULKHEAD_API, "
          "BULKHEAD_CREDENTIALS, BULKHEAD_TOKEN and BULKHEAD_NAMESPACE, else the profile "
          "(bulkhead profiles show), else what the credential says.",
-     .options = cli_api_options,
-     .n_options = ARRAY_SIZE(cli_api_options),
      .children = cli_api_commands,
      .n_children = ARRAY_SIZE(cli_api_commands),
      .console = true},

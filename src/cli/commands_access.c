@@ -19,15 +19,25 @@
         .help = "It may be used from there only; may be given more than once", .repeat = true      \
     }
 
+#define TYPE                                                                                       \
+    {                                                                                              \
+        .name = "type", .value = "TYPE",                                                           \
+        .help = "json (default), k8s (a Secret) or cert (certificate and key in PEM)",             \
+        .choices = file_types                                                                      \
+    }
+#define COLUMN                                                                                     \
+    {                                                                                              \
+        .name = "column", .letter = 'c', .value = "ATTRIBUTE",                                     \
+        .help = "Print these attributes only; may be given more than once", .repeat = true,        \
+        .offer = CLI_OFFER_ATTRIBUTES                                                              \
+    }
+
 /* ---- appcred ------------------------------------------------------------------------------ */
 
 static const char *const file_types[] = {"json", "k8s", "cert", NULL};
 static const struct cli_option create_options[] = {
     ROLE("What it may do: a role, or KIND,VERB; may be given more than once"),
-    {.name = "type",
-     .value = "TYPE",
-     .help = "json (default), k8s (a Secret) or cert (certificate and key in PEM)",
-     .choices = file_types},
+    TYPE,
     SUBNET,
     {.name = "max-issued-token-validity",
      .value = "DURATION",
@@ -35,74 +45,36 @@ static const struct cli_option create_options[] = {
     {.name = "description", .value = "TEXT", .help = "What it is for"},
     OUTPUT_FILE,
 };
-static const struct cli_option renew_options[] = {
-    {.name = "type",
-     .value = "TYPE",
-     .help = "json (default), k8s (a Secret) or cert (certificate and key in PEM)",
-     .choices = file_types},
-    OUTPUT_FILE,
-};
+static const struct cli_option renew_options[] = {TYPE, OUTPUT_FILE};
 static const struct cli_option list_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .value = "FORMAT",
-     .help = "How to print the answer: table (default), json, yaml, none or template",
-     .choices = cli_object_formats},
-    {.name = "template", .value = "TEXT", .help = "Print this for each object"},
-    {.name = "column",
-     .letter = 'c',
-     .value = "ATTRIBUTE",
-     .help = "Print these attributes only; may be given more than once",
-     .repeat = true},
+    COLUMN,
     {.name = "recursive", .letter = 'r', .help = "Also in the namespaces below"},
 };
-static const struct cli_option change_options[] = {
-    {.name = "template", .value = "TEXT", .help = "Print this for the object"},
-    {.name = "column",
-     .letter = 'c',
-     .value = "ATTRIBUTE",
-     .help = "Print these attributes only; may be given more than once",
-     .repeat = true},
-};
+static const struct cli_option change_options[] = {COLUMN};
 static const struct cli_option roles_options[] = {
     ROLE("New role; all the others go; may be given more than once"),
     {.name = "clear", .help = "Take all away"},
-    {.name = "template", .value = "TEXT", .help = "Print this for the object"},
-    {.name = "column",
-     .letter = 'c',
-     .value = "ATTRIBUTE",
-     .help = "Print these attributes only; may be given more than once",
-     .repeat = true},
+    COLUMN,
 };
 static const struct cli_option subnets_options[] = {
     SUBNET,
     {.name = "clear", .help = "Take all away: from anywhere"},
-    {.name = "template", .value = "TEXT", .help = "Print this for the object"},
-    {.name = "column",
-     .letter = 'c',
-     .value = "ATTRIBUTE",
-     .help = "Print these attributes only; may be given more than once",
-     .repeat = true},
+    COLUMN,
 };
 
 static const struct cli_argument name_argument = {
     .name = "NAME", .help = "Name of the app credential", .min = 1, .max = 1};
-static const struct cli_argument credential_argument = {.name = "CREDENTIAL",
-                                                        .help = "App credential by name or ID",
-                                                        .min = 1,
-                                                        .max = 1,
-                                                        .offer = CLI_OFFER_OBJECTS};
-static const struct cli_argument maybe_credential_argument = {.name = "CREDENTIAL",
-                                                              .help =
-                                                                  "App credential by name or ID",
-                                                              .min = 0,
-                                                              .max = 1,
-                                                              .offer = CLI_OFFER_OBJECTS};
-static const struct cli_argument credentials_argument = {.name = "CREDENTIAL",
-                                                         .help = "App credentials by name or ID",
-                                                         .min = 1,
-                                                         .max = CLI_ARGUMENTS_MANY,
-                                                         .offer = CLI_OFFER_OBJECTS};
+#define CREDENTIALS(text, least, most)                                                             \
+    {                                                                                              \
+        .name = "CREDENTIAL", .help = (text), .min = (least), .max = (most),                       \
+        .offer = CLI_OFFER_OBJECTS                                                                 \
+    }
+static const struct cli_argument credential_argument =
+    CREDENTIALS("App credential by name or ID", 1, 1);
+static const struct cli_argument maybe_credential_argument =
+    CREDENTIALS("App credential by name or ID", 0, 1);
+static const struct cli_argument credentials_argument =
+    CREDENTIALS("App credentials by name or ID", 1, CLI_ARGUMENTS_MANY);
 
 const struct cli_command cli_appcred_commands[CLI_APPCRED_COMMANDS_N] = {
     {.name = "create",
@@ -119,7 +91,8 @@ const struct cli_command cli_appcred_commands[CLI_APPCRED_COMMANDS_N] = {
     {.name = "list",
      .help = "List app credentials",
      OPTIONS(list_options),
-     .run = cli_appcred_list},
+     .run = cli_appcred_list,
+     .kind = "appcredential"},
     {.name = "renew",
      .help = "Make a new key and certificate for an app credential",
      .details = "The old certificate is good for 12 hours more.",

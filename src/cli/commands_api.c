@@ -2,19 +2,6 @@
 /* The command table of `bulkhead api`. */
 #include "cli/tables.h"
 
-const char *const cli_object_formats[] = {"table", "json", "yaml", "none", "template", NULL};
-
-const struct cli_option cli_api_options[CLI_API_OPTIONS_N] = {
-    {.name = "output",
-     .letter = 'o',
-     .value = "FORMAT",
-     .help = "How to print the answer: table (default), json, yaml, none or template",
-     .choices = cli_object_formats},
-    {.name = "template",
-     .value = "TEXT",
-     .help = "Print this for each object: '{{.name}} {{.ID}}' (docs/formats/templates.md)"},
-};
-
 /* ---- Options that several commands have --------------------------------------------------- */
 
 #define COLUMN                                                                                     \
@@ -200,7 +187,8 @@ static const struct cli_argument kinds_argument = {.name = "RESOURCE",
 const struct cli_command cli_api_commands[CLI_API_COMMANDS_N] = {
     {.name = "list",
      .help = "List objects",
-     .details = "Objects come page by page and are printed as they come (tables: at the end).",
+     .details = "Objects come page by page and are printed as they come; columns of a table are as "
+                "wide as the first 1000 rows need.",
      .example = "bulkhead api list networkrulesetpolicies -n /shop -r\n"
                 "bulkhead api list enforcers --filter 'operationalStatus == Disconnected' -c name "
                 "-c lastSyncTime\n"

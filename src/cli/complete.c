@@ -42,7 +42,10 @@ static void offer_words(const struct completion *completion, const char *const *
 static const struct schema_kind *kind_of(const struct completion *completion)
 {
     const struct cli_call *typed = completion->typed;
+    const char *own = cli_call_command(typed)->kind;
 
+    if (own)
+        return schema_kind_find(own);
     return typed->n_arguments > 0 ? schema_kind_find(typed->arguments[0]) : NULL;
 }
 

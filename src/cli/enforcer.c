@@ -50,23 +50,13 @@ static int ask(const struct cli_call *call, const char *command, json_t *argumen
     return CLI_DONE;
 }
 
-static int print_list(const struct cli_call *call, const json_t *array,
-                      const struct cli_column *columns, size_t n_columns)
-{
-    int r = call->output.format == CLI_TABLE
-                ? output_table(&call->output, array, columns, n_columns)
-                : output_document(&call->output, array);
-
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
-}
-
 static int ask_list(const struct cli_call *call, const char *command, json_t *arguments,
                     const struct cli_column *columns, size_t n_columns)
 {
     _cleanup_json_ json_t *array = NULL;
     int r = ask(call, command, arguments, JSON_ARRAY, &array);
 
-    return r == CLI_DONE ? print_list(call, array, columns, n_columns) : r;
+    return r == CLI_DONE ? cli_answer_list(call, array, columns, n_columns) : r;
 }
 
 /* ---- status -----------------------------------------------------------------------------------
@@ -183,7 +173,7 @@ int cli_enforcer_status(struct cli_call *call)
         return r;
     r = call->output.format == CLI_TABLE ? print_status(call, status)
                                          : output_document(&call->output, status);
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
+    return cli_answered(call, r);
 }
 
 /* ---- lists ------------------------------------------------------------------------------------
@@ -326,7 +316,7 @@ static int print_flows(const struct cli_call *call, const json_t *flows)
         if (r < 0)
             return r;
     }
-    return fflush(call->output.out) != 0 || ferror(call->output.out) ? -EPIPE : 0;
+    return fflush(call->output.out) != 0 ? -EPIPE : 0;
 }
 
 /* Ends when the enforcer or the reader goes away. */
@@ -356,7 +346,7 @@ static int follow_flows(const struct cli_call *call)
                       (long long)control.dropped);
         r = print_flows(call, flows);
     }
-    return r == -ENOMEM ? cli_no_memory(call) : CLI_FAILED;
+    return r < 0 ? cli_answered(call, r) : CLI_FAILED;
 }
 
 int cli_enforcer_flows(struct cli_call *call)
@@ -392,7 +382,7 @@ static int switch_to(const struct cli_call *call, const char *command, const cha
     if (r != CLI_DONE)
         return r;
     if (call->output.format != CLI_TABLE)
-        return output_document(&call->output, result) < 0 ? cli_no_memory(call) : CLI_DONE;
+        return cli_answer(call, result);
     fprintf(call->output.out, "%s\n", done);
     return CLI_DONE;
 }

@@ -2,14 +2,27 @@
 #include "cli/output.h"
 
 #include <errno.h>
-#include <libsmartcols.h>
 #include <string.h>
 #include <wchar.h>
 
-#include "base/buf.h"
+#include "cli/template/template.h"
 
 #define OUTPUT_CELL_BYTES_MAX ((size_t)16 << 20)
 #define OUTPUT_PATH_MAX 128
+#define OUTPUT_WIDTH_MAX 4096 /* what is wider moves the rest of its row */
+
+const char *const cli_formats[] = {
+    [CLI_TABLE] = "table", [CLI_JSON] = "json",         [CLI_YAML] = "yaml",
+    [CLI_NONE] = "none",   [CLI_TEMPLATE] = "template", [CLI_FORMATS_N] = NULL};
+
+enum cli_format cli_format_find(const char *name)
+{
+    size_t i = 0;
+
+    while (cli_formats[i] && strcmp(cli_formats[i], name) != 0)
+        i++;
+    return (enum cli_format)i;
+}
 
 static const char *colour_sequence(enum cli_colour colour)
 {
@@ -103,72 +116,112 @@ char *json_member_text(const json_t *object, const char *path)
 /* ---- JSON -------------------------------------------------------------------------------------
  */
 
-static int print_json(FILE *out, const json_t *value, size_t flags)
+/* `indent` stands behind each line end. */
+static int put_json(FILE *out, const json_t *value, size_t flags, const char *indent)
 {
     _cleanup_free_
     char *text = json_dumps(value, flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 
     if (!text)
         return -ENOMEM;
-    for (const char *at = text; *at; at++) { /* DEL can stand in strings only */
-        if (*at == '\x7f')
+    for (const char *at = text; *at; at++) {
+        if (*at == '\x7f') /* DEL can stand in strings only */
             fputs("\\u007f", out);
         else
             fputc(*at, out);
-    }
-    fputc('\n', out);
-    return 0;
-}
-
-int output_list_item(const struct cli_output *output, size_t i, const json_t *value)
-{
-    _cleanup_free_
-    char *text = NULL;
-
-    if (output->format == CLI_YAML) {
-        json_t *list = json_pack("[O]", value);
-        int r = list ? output_yaml(output->out, list, false) : -ENOMEM;
-
-        json_decref(list);
-        return r;
-    }
-    text = json_dumps(value, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-    if (!text)
-        return -ENOMEM;
-    fputs(i ? ",\n  " : "[\n  ", output->out);
-    for (const char *at = text; *at; at++) {
-        if (*at == '\x7f')
-            fputs("\\u007f", output->out);
-        else
-            fputc(*at, output->out);
         if (*at == '\n')
-            fputs("  ", output->out);
+            fputs(indent, out);
     }
     return 0;
 }
 
-void output_list_end(const struct cli_output *output, size_t n)
+static int print_json(FILE *out, const json_t *value, size_t flags)
 {
-    if (n == 0)
-        fputs("[]\n", output->out);
-    else if (output->format == CLI_JSON)
-        fputs("\n]\n", output->out);
+    int r = put_json(out, value, flags, "");
+
+    fputc('\n', out);
+    return r;
+}
+
+static int written(const struct cli_output *output)
+{
+    return ferror(output->out) ? -EPIPE : 0;
+}
+
+int output_safe(const struct cli_output *output, const char *text)
+{
+    do {
+        size_t len = strcspn(text, "\n");
+        _cleanup_free_
+        char *line = strndup(text, len);
+        _cleanup_free_
+        char *safe = line ? text_safe(line) : NULL;
+
+        if (!safe)
+            return -ENOMEM;
+        fprintf(output->out, "%s\n", safe);
+        text += len + (text[len] == '\n');
+    } while (*text);
+    return written(output);
+}
+
+/* What a template gives is for programs: as it is. On a terminal, escaped. */
+static int print_template(const struct cli_output *output, const json_t *value)
+{
+    _cleanup_template_output_ struct template_output result = TEMPLATE_OUTPUT_INIT;
+    const char *text;
+    int r = template_run(output->template, value, output->problem, &result);
+
+    if (r < 0)
+        return r;
+    text = result.text.data ? result.text.data : "";
+    if (isatty(fileno(output->out)))
+        return output_safe(output, text);
+    fprintf(output->out, "%s\n", text);
+    return written(output);
+}
+
+static int print_templates(const struct cli_output *output, const json_t *value)
+{
+    json_t *item;
+    size_t i;
+    int r = 0;
+
+    if (!json_is_array(value))
+        return print_template(output, value);
+    json_array_foreach(value, i, item)
+    {
+        if (r == 0)
+            r = print_template(output, item);
+    }
+    return r;
 }
 
 int output_document(const struct cli_output *output, const json_t *value)
 {
+    int r = 0;
+
     assert(output->format != CLI_TABLE);
     if (output->format == CLI_YAML)
-        return output_yaml(output->out, value, false);
-    return print_json(output->out, value, JSON_INDENT(2));
+        r = output_yaml(output->out, value, false);
+    else if (output->format == CLI_JSON)
+        r = print_json(output->out, value, JSON_INDENT(2));
+    else if (output->format == CLI_TEMPLATE)
+        r = print_templates(output, value);
+    return r < 0 ? r : written(output);
 }
 
 int output_streamed(const struct cli_output *output, const json_t *value)
 {
-    assert(output->format != CLI_TABLE);
+    int r;
+
     if (output->format == CLI_YAML)
-        return output_yaml(output->out, value, true);
-    return print_json(output->out, value, JSON_COMPACT);
+        r = output_yaml(output->out, value, true);
+    else if (output->format == CLI_JSON)
+        r = print_json(output->out, value, JSON_COMPACT);
+    else
+        return output_document(output, value);
+    return r < 0 ? r : written(output);
 }
 
 /* ---- Tables -----------------------------------------------------------------------------------
@@ -185,85 +238,6 @@ static char *cell_text(const struct cli_column *column, const json_t *row,
         return NULL;
     *ret_colour = column->colour ? column->colour(raw) : CLI_PLAIN;
     return text_safe(raw);
-}
-
-static int add_line(struct libscols_table *table, const json_t *row,
-                    const struct cli_column *columns, size_t n_columns)
-{
-    struct libscols_line *line = scols_table_new_line(table, NULL);
-
-    if (!line)
-        return -ENOMEM;
-    for (size_t i = 0; i < n_columns; i++) {
-        enum cli_colour colour = CLI_PLAIN;
-        char *text = cell_text(&columns[i], row, &colour);
-
-        if (!text || scols_line_refer_data(line, i, text) < 0) {
-            free(text);
-            return -ENOMEM;
-        }
-        if (colour != CLI_PLAIN)
-            scols_cell_set_color(scols_line_get_cell(line, i), colour_sequence(colour));
-    }
-    return 0;
-}
-
-static struct libscols_table *new_table(const struct cli_output *output,
-                                        const struct cli_column *columns, size_t n_columns)
-{
-    struct libscols_table *table = scols_new_table();
-
-    if (!table)
-        return NULL;
-    scols_table_set_stream(table, output->out);
-    scols_table_enable_noheadings(table, !output->headers);
-    scols_table_enable_colors(table, output->colours);
-    scols_table_enable_noencoding(table, 1); /* text_safe() did that, and more */
-    scols_table_set_column_separator(table, "  ");
-    scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* never cut a cell */
-    for (size_t i = 0; i < n_columns; i++) {
-        if (!scols_table_new_column(table, columns[i].title, 0,
-                                    columns[i].right ? SCOLS_FL_RIGHT : 0)) {
-            scols_unref_table(table);
-            return NULL;
-        }
-    }
-    return table;
-}
-
-/* libsmartcols prints nothing at all for an empty table. */
-static void print_titles(const struct cli_output *output, const struct cli_column *columns,
-                         size_t n_columns)
-{
-    for (size_t i = 0; output->headers && i < n_columns; i++)
-        fprintf(output->out, "%s%s", columns[i].title, i + 1 < n_columns ? "  " : "\n");
-}
-
-int output_table(const struct cli_output *output, const json_t *array,
-                 const struct cli_column *columns, size_t n_columns)
-{
-    struct libscols_table *table;
-    json_t *row;
-    size_t i;
-    int r = 0;
-
-    if (json_array_size(array) == 0) {
-        print_titles(output, columns, n_columns);
-        return 0;
-    }
-    table = new_table(output, columns, n_columns);
-    if (!table)
-        return -ENOMEM;
-    json_array_foreach(array, i, row)
-    {
-        r = add_line(table, row, columns, n_columns);
-        if (r < 0)
-            break;
-    }
-    if (r == 0 && scols_print_table(table) < 0)
-        r = -ENOMEM;
-    scols_unref_table(table);
-    return r;
 }
 
 /* Columns that `text` takes on the terminal. */
@@ -313,7 +287,144 @@ int output_row(const struct cli_output *output, const json_t *row, const struct 
         print_cell(output, &columns[i], text, colour, i + 1 == n_columns);
     }
     fputc('\n', output->out);
-    return 0;
+    return written(output);
+}
+
+/* A copy of the columns, each as wide as its title and what is in it; NULL on ENOMEM. */
+static struct cli_column *fit(const json_t *rows, const struct cli_column *columns,
+                              size_t n_columns)
+{
+    struct cli_column *fitted = calloc(n_columns + 1, sizeof(*fitted));
+    json_t *row;
+    size_t i;
+
+    for (size_t c = 0; fitted && c < n_columns; c++) {
+        fitted[c] = columns[c];
+        fitted[c].width = (unsigned)text_width(columns[c].title);
+        json_array_foreach(rows, i, row)
+        {
+            enum cli_colour colour;
+            _cleanup_free_
+            char *text = cell_text(&columns[c], row, &colour);
+            size_t width = text ? text_width(text) : 0;
+
+            fitted[c].width = MAX(fitted[c].width, (unsigned)MIN(width, (size_t)OUTPUT_WIDTH_MAX));
+        }
+    }
+    return fitted;
+}
+
+static int print_rows(const struct cli_output *output, const json_t *rows,
+                      const struct cli_column *columns, size_t n_columns)
+{
+    json_t *row;
+    size_t i;
+    int r = output->headers ? output_row(output, NULL, columns, n_columns) : 0;
+
+    json_array_foreach(rows, i, row)
+    {
+        if (r == 0)
+            r = output_row(output, row, columns, n_columns);
+    }
+    return r;
+}
+
+int output_table(const struct cli_output *output, const json_t *array,
+                 const struct cli_column *columns, size_t n_columns)
+{
+    _cleanup_free_
+    struct cli_column *fitted = fit(array, columns, n_columns);
+
+    return fitted ? print_rows(output, array, fitted, n_columns) : -ENOMEM;
+}
+
+/* ---- Lists ------------------------------------------------------------------------------------
+ */
+
+static int begin_table(struct output_list *list)
+{
+    int r;
+
+    list->fitted = fit(list->held, list->columns, list->n_columns);
+    if (!list->fitted)
+        return -ENOMEM;
+    r = print_rows(list->output, list->held, list->fitted, list->n_columns);
+    json_decref(list->held);
+    list->held = NULL;
+    return r;
+}
+
+static int add_row(struct output_list *list, const json_t *row)
+{
+    if (list->fitted)
+        return output_row(list->output, row, list->fitted, list->n_columns);
+    if (!list->held)
+        list->held = json_array();
+    if (!list->held || json_array_append(list->held, (json_t *)row) < 0)
+        return -ENOMEM;
+    return json_array_size(list->held) < OUTPUT_HELD_MAX ? 0 : begin_table(list);
+}
+
+static int add_yaml(FILE *out, const json_t *value)
+{
+    json_t *list = json_pack("[O]", value);
+    int r = list ? output_yaml(out, list, false) : -ENOMEM;
+
+    json_decref(list);
+    return r;
+}
+
+static int add_json(FILE *out, const json_t *value, bool first)
+{
+    fputs(first ? "[\n  " : ",\n  ", out);
+    return put_json(out, value, JSON_INDENT(2), "  ");
+}
+
+int output_list_add(struct output_list *list, const json_t *value)
+{
+    const struct cli_output *output = list->output;
+    int r = 0;
+
+    switch (output->format) {
+    case CLI_TABLE:
+        r = add_row(list, value);
+        break;
+    case CLI_YAML:
+        r = add_yaml(output->out, value);
+        break;
+    case CLI_JSON:
+        r = add_json(output->out, value, list->n == 0);
+        break;
+    case CLI_TEMPLATE:
+        r = print_template(output, value);
+        break;
+    case CLI_NONE:
+    case CLI_FORMATS_N:
+        break;
+    }
+    list->n++;
+    return r < 0 ? r : written(output);
+}
+
+int output_list_end(struct output_list *list)
+{
+    const struct cli_output *output = list->output;
+    int r = 0;
+
+    if (output->format == CLI_TABLE && !list->fitted)
+        r = begin_table(list);
+    else if (output->format == CLI_JSON)
+        fputs(list->n ? "\n]\n" : "[]\n", output->out);
+    else if (output->format == CLI_YAML && list->n == 0)
+        fputs("[]\n", output->out);
+    return r < 0 ? r : written(output);
+}
+
+void output_list_clear(struct output_list *list)
+{
+    free(list->fitted);
+    json_decref(list->held);
+    *list = (struct output_list){0};
 }
 
 int output_pair(const struct cli_output *output, const char *name, const char *value,

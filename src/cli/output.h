@@ -14,15 +14,25 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/macros.h"
 
-/* The last two are for objects of the Console only. */
-enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML, CLI_NONE, CLI_TEMPLATE };
+enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML, CLI_NONE, CLI_TEMPLATE, CLI_FORMATS_N };
+/* Their names, in their order, NULL-terminated. */
+extern const char *const cli_formats[];
+/* CLI_FORMATS_N: there is none of this name. */
+enum cli_format cli_format_find(const char *name);
+
+#define OUTPUT_HELD_MAX 1000 /* rows that a table waits for, to know how wide its columns are */
+
+struct template;
 
 struct cli_output {
     FILE *out;
     enum cli_format format;
     bool headers, colours;
+    const struct template *template; /* of CLI_TEMPLATE */
+    struct buf *problem;             /* what was wrong with it */
 };
 
 enum cli_colour { CLI_PLAIN, CLI_GREEN, CLI_RED, CLI_YELLOW, CLI_BOLD };
@@ -37,7 +47,7 @@ struct cli_column {
     char *(*cell)(const json_t *row);
     enum cli_colour (*colour)(const char *text);
     bool right;
-    unsigned width; /* at least so wide when rows are printed one by one */
+    unsigned width; /* of output_row(): at least so wide */
 };
 
 /*
@@ -60,20 +70,42 @@ const json_t *json_member(const json_t *object, const char *path);
 /* Green for Accept and Allow, red for Reject. */
 enum cli_colour colour_of_verdict(const char *text);
 
-/* One document in the format asked for; tables are not its business. 0 or -ENOMEM. */
+/*
+ * What prints returns 0; -ENOMEM; -EPIPE when nothing more can be written; of a template
+ * -BULKHEAD_EINVALID_INPUT with a problem.
+ */
+
+/* One document in the format asked for; tables are not its business. A template is run for each
+ * element of a list. */
 int output_document(const struct cli_output *output, const json_t *value);
 /* One value on one line (JSON), or one YAML document: for endless streams. */
 int output_streamed(const struct cli_output *output, const json_t *value);
-/* The i-th (from 0) element of a list that is printed while it comes (JSON, YAML), and the end of
- * one with n elements. What comes out is one document, as of output_document(). */
-int output_list_item(const struct cli_output *output, size_t i, const json_t *value);
-void output_list_end(const struct cli_output *output, size_t n);
-/* Rows of `array` as a table. 0 or -ENOMEM. */
+/* Rows of `array` as a table. */
 int output_table(const struct cli_output *output, const json_t *array,
                  const struct cli_column *columns, size_t n_columns);
-/* One row of a table that goes on: fixed widths. With row NULL: the titles. 0 or -ENOMEM. */
+
+/*
+ * A list that is printed while it comes, in any format; what comes out is what output_document()
+ * and output_table() print, but for one thing: columns of a table are as wide as its first
+ * OUTPUT_HELD_MAX rows need. No more than these are in memory.
+ */
+struct output_list {
+    const struct cli_output *output;
+    const struct cli_column *columns;
+    size_t n_columns;
+    struct cli_column *fitted; /* the columns with widths; NULL: not known yet */
+    json_t *held;              /* rows until then */
+    size_t n;
+};
+int output_list_add(struct output_list *list, const json_t *value);
+int output_list_end(struct output_list *list);
+void output_list_clear(struct output_list *list);
+
+/* One row of a table with the widths of its columns. With row NULL: the titles. */
 int output_row(const struct cli_output *output, const json_t *row, const struct cli_column *columns,
                size_t n_columns);
+/* Lines of foreign text, each escaped. */
+int output_safe(const struct cli_output *output, const char *text);
 /* "name: value" lines. */
 int output_pair(const struct cli_output *output, const char *name, const char *value,
                 enum cli_colour colour);

@@ -110,8 +110,9 @@ int cli_policy_check(struct cli_call *call)
         return cli_no_memory(call);
     if (diagnostics.n > 1)
         qsort(diagnostics.items, diagnostics.n, sizeof(*diagnostics.items), compare_places);
-    if (print_problems(call, &diagnostics) < 0)
-        return cli_no_memory(call);
+    r = cli_answered(call, print_problems(call, &diagnostics));
+    if (r != CLI_DONE)
+        return r;
     print_summary(call, &diagnostics, estate, n_files);
     if (diagnostics.n_errors > 0)
         return CLI_FAILED;

@@ -238,10 +238,11 @@ static int eval_one(const struct cli_call *call, struct eval *eval, const struct
     _cleanup_json_ json_t *result = NULL;
     int r = judge(eval, flow, &result);
 
-    if (r == 0)
-        r = print_verdict(call, result);
     if (r < 0)
         return judging_failed(call, r);
+    r = cli_answered(call, print_verdict(call, result));
+    if (r != CLI_DONE)
+        return r;
     return is_verdict(result, "Accept") ? CLI_DONE : CLI_FAILED;
 }
 
@@ -278,10 +279,11 @@ static int eval_many(const struct cli_call *call, struct eval *eval, const struc
         if (r == 0)
             r = label_result(result, &cases->items[i], &differs);
     }
-    if (r == 0)
-        r = print_cases(call, results);
     if (r < 0)
         return judging_failed(call, r);
+    r = cli_answered(call, print_cases(call, results));
+    if (r != CLI_DONE)
+        return r;
     return differs ? CLI_FAILED : CLI_DONE;
 }
 

@@ -53,11 +53,9 @@ int cli_profiles_list(struct cli_call *call)
                                         names[i], "api", settings.values[SETTING_API], "namespace",
                                         settings.values[SETTING_NAMESPACE], "current", now));
     }
-    r = call->output.format == CLI_TABLE
-            ? output_table(&call->output, list, columns, ARRAY_SIZE(columns))
-            : output_document(&call->output, list);
+    r = cli_answer_list(call, list, columns, ARRAY_SIZE(columns));
     json_decref(list);
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
+    return r;
 }
 
 int profiles_use(struct cli_call *call, const char *name)
@@ -123,9 +121,7 @@ int cli_profiles_show(struct cli_call *call)
                                                   setting_texts[i].name, "value", value, "from",
                                                   source_names[settings.sources[i]]));
     }
-    r = call->output.format == CLI_TABLE
-            ? output_table(&call->output, list, columns, ARRAY_SIZE(columns))
-            : output_document(&call->output, list);
+    r = cli_answer_list(call, list, columns, ARRAY_SIZE(columns));
     json_decref(list);
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
+    return r;
 }

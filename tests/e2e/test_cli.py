@@ -59,7 +59,7 @@ def test_version():
     (["policy", "evla"], "unknown command 'evla'; did you mean 'eval'?"),
     (["enforcer", "statsu"], "did you mean 'status'?"),
     (["--outptu", "json"], "unknown option '--outptu'; did you mean '--output'?"),
-    (["enforcer", "status", "-o", "xml"], "--output: found 'xml', expected table, json or yaml"),
+    (["enforcer", "status", "-o", "xml"], "--output: found 'xml', expected table, json, yaml, none or"),
     (["policy", "check"], "PATH is missing"),
     (["enforcer", "disable"], "--yes is needed"),
 ])
@@ -88,7 +88,7 @@ def bash_completion(line):
                                             "disable", "enable", "register"]),
     ("bulkhead enforcer flows --f", ["--follow"]),
     ("bulkhead policy check --s", ["--strict"]),
-    ("bulkhead enforcer status --output ", ["table", "json", "yaml"]),
+    ("bulkhead enforcer status --output ", ["table", "json", "yaml", "none", "template"]),
     ("bulkhead -o y", ["yaml"]),
     ("bulkhead completion ", ["bash", "zsh", "fish"]),
 ])

@@ -111,13 +111,11 @@ struct show {
     size_t n_columns;
     bool chosen; /* the columns were given */
     bool single; /* the answer is one object, not a list of one */
-    json_t *rows;
-    struct template *template;
-    size_t n;
+    struct cli_column columns[API_COLUMNS_MAX];
+    struct output_list list;
 };
-/* Reads -c, -o and --template. `session`: also what the profile says about the output; or NULL. */
-int show_open(struct cli_call *call, const struct session *session, const struct schema_kind *kind,
-              struct show *ret);
+/* Reads -c. `kind` NULL: of several. */
+int show_open(struct cli_call *call, const struct schema_kind *kind, struct show *ret);
 /* Attributes to ask for; NULL: all. */
 const char *const *show_fields(const struct show *show);
 /* One of a list; then the end of it. */
@@ -127,5 +125,3 @@ int show_end(struct show *show);
 int show_one(struct show *show, json_t *object);
 void show_clear(struct show *show);
 #define _cleanup_show_ _cleanup_(show_clear)
-/* The format that counts, from the flag, else from settings. */
-int show_format(struct cli_call *call, const struct settings *settings);

@@ -161,21 +161,19 @@ static int print_result(struct cli_call *call, const json_t *result, bool dry_ru
     const json_t *changes = json_object_get(result, "changes");
     json_t *change;
     size_t i;
-    int r = 0;
+    int r = CLI_DONE;
 
-    if (call->output.format == CLI_NONE)
-        return CLI_DONE;
     if (call->output.format != CLI_TABLE)
-        r = output_document(&call->output, result);
-    else if (!dry_run)
-        r = output_table(&call->output, changes, columns, ARRAY_SIZE(columns));
+        return cli_answer(call, result);
+    if (!dry_run)
+        r = cli_answer_list(call, changes, columns, ARRAY_SIZE(columns));
     else
         json_array_foreach(changes, i, change) print_change(&call->output, change);
-    if (r == 0 && call->output.format == CLI_TABLE)
+    if (r == CLI_DONE)
         fprintf(call->err, "bulkhead: %s%zu changes, %lld objects as they were\n",
                 dry_run ? "would make " : "", json_array_size(changes),
                 (long long)json_integer_value(json_object_get(result, "unchanged")));
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
+    return r;
 }
 
 static int send_import(struct session *session, const json_t *envelope)
@@ -244,8 +242,6 @@ int cli_api_import(struct cli_call *call)
     if (cli_flag(call, "render"))
         return render_only(call);
     r = session_open(call, &session);
-    if (r == CLI_DONE)
-        r = show_format(call, &session.settings);
     if (r == CLI_DONE)
         r = prepare(&importing, client_api(session.client), session.namespace);
     if (r == CLI_DONE)
@@ -330,8 +326,6 @@ int cli_api_export(struct cli_call *call)
     int r = session_open(call, &session);
 
     if (r == CLI_DONE)
-        r = show_format(call, &session.settings);
-    if (r == CLI_DONE)
         r = add_identities(call, body);
     if (label)
         json_object_set_new(body, "label", json_string(label));
@@ -346,9 +340,7 @@ int cli_api_export(struct cli_call *call)
         return r;
     if (base)
         rebase(answer.body, base);
-    if (call->output.format == CLI_TABLE || call->output.format == CLI_TEMPLATE)
+    if (call->output.format == CLI_TABLE)
         call->output.format = CLI_YAML;
-    if (call->output.format != CLI_NONE && output_document(&call->output, answer.body) < 0)
-        return cli_no_memory(call);
-    return CLI_DONE;
+    return cli_answer(call, answer.body);
 }

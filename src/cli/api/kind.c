@@ -306,19 +306,19 @@ static int visit_page(const json_t *page, size_t limit, size_t *n, api_visit_fn 
     return CLI_DONE;
 }
 
-int api_each(struct session *session, const struct client_request *request,
-             const struct schema_kind *kind, size_t limit, api_visit_fn *visit, void *context)
+static int each_page(struct session *session, struct client_request *base,
+                     const struct schema_kind *kind, size_t limit, api_visit_fn *visit,
+                     void *context)
 {
-    struct client_request base = *request;
     _cleanup_free_
     char *after = NULL;
     size_t n = 0, n_orders = 0;
     char text[32];
-    int r = add_orders(session, &base, kind, &n_orders);
+    int r = add_orders(session, base, kind, &n_orders);
 
     while (r == CLI_DONE) {
         _cleanup_client_answer_ struct client_answer answer = {0};
-        struct client_request page = base;
+        struct client_request page = *base;
 
         /* Only what is stored has pages, and only one order has a cursor. */
         snprintf(text, sizeof(text), "%zu", limit && limit - n < API_PAGE ? limit - n : API_PAGE);
@@ -328,16 +328,31 @@ int api_each(struct session *session, const struct client_request *request,
             client_query(&page, "after", after);
         r = session_send(session, &page, &answer);
         if (r == CLI_DONE && !json_is_array(answer.body) && answer.body) {
-            cli_error(session->call, "%s: the answer is no list", request->path);
+            cli_error(session->call, "%s: the answer is no list", base->path);
             return CLI_FAILED;
         }
         if (r == CLI_DONE)
             r = visit_page(answer.body, limit, &n, visit, context);
+        client_work_done(session->client, n);
+        if (fflush(session->call->output.out) != 0) /* a page is there to be read */
+            return CLI_FAILED;
         if (r != CLI_DONE || !answer.next || json_array_size(answer.body) == 0 ||
             (limit && n >= limit))
             return r;
         free(after);
         after = TAKE_PTR(answer.next);
     }
+    return r;
+}
+
+int api_each(struct session *session, const struct client_request *request,
+             const struct schema_kind *kind, size_t limit, api_visit_fn *visit, void *context)
+{
+    struct client_request base = *request;
+    int r;
+
+    client_work(session->client, request->doing ? request->doing : "listing", limit);
+    r = each_page(session, &base, kind, limit, visit, context);
+    client_work(session->client, NULL, 0);
     return r;
 }

@@ -66,9 +66,9 @@ static int print_event(struct cli_call *call, const char *text, size_t len)
     }
     if (call->output.format == CLI_TABLE)
         call->output.format = CLI_JSON;
-    r = output_streamed(&call->output, event);
+    r = cli_answered(call, output_streamed(&call->output, event));
     json_decref(event);
-    return r == 0 && fflush(call->output.out) == 0 ? CLI_DONE : CLI_FAILED;
+    return r == CLI_DONE && fflush(call->output.out) != 0 ? CLI_FAILED : r;
 }
 
 /* Until something ends. -errno as of socket_receive(). */

@@ -38,20 +38,6 @@ static json_t *kind_json(const struct schema_kind *kind)
                      "subRoutes", routes, "help", kind->help);
 }
 
-static int print_list(struct cli_call *call, const json_t *list, const struct cli_column *columns,
-                      size_t n)
-{
-    int r;
-
-    if (call->output.format == CLI_NONE)
-        return CLI_DONE;
-    if (call->output.format == CLI_TEMPLATE)
-        return cli_usage_error(call, "-o template is for objects of the Console");
-    r = call->output.format == CLI_TABLE ? output_table(&call->output, list, columns, n)
-                                         : output_document(&call->output, list);
-    return r < 0 ? cli_no_memory(call) : CLI_DONE;
-}
-
 int cli_api_info(struct cli_call *call)
 {
     static const struct cli_column columns[] = {
@@ -73,7 +59,7 @@ int cli_api_info(struct cli_call *call)
         if (kinds[i]->plural && !kinds[i]->hidden && (!only || only == kinds[i]))
             json_array_append_new(list, kind_json(kinds[i]));
     if (r == CLI_DONE)
-        r = print_list(call, list, columns, ARRAY_SIZE(columns));
+        r = cli_answer_list(call, list, columns, ARRAY_SIZE(columns));
     json_decref(list);
     return r;
 }
@@ -152,7 +138,7 @@ int cli_api_describe(struct cli_call *call)
         return r;
     list = json_array();
     add_attributes(kind, "", cli_flag(call, "full"), 4, list);
-    r = print_list(call, list, columns, ARRAY_SIZE(columns));
+    r = cli_answer_list(call, list, columns, ARRAY_SIZE(columns));
     json_decref(list);
     return r;
 }
@@ -170,10 +156,10 @@ int cli_api_stub(struct cli_call *call)
     object = stub_object(kind);
     if (!object)
         return cli_no_memory(call);
-    if (call->output.format == CLI_JSON)
-        r = output_document(&call->output, object) < 0 ? cli_no_memory(call) : CLI_DONE;
-    else if (call->output.format != CLI_NONE)
+    if (call->output.format == CLI_TABLE || call->output.format == CLI_YAML)
         stub_print(kind, object, call->output.out);
+    else
+        r = cli_answer(call, object);
     json_decref(object);
     return r;
 }
@@ -192,7 +178,7 @@ int cli_api_search(struct cli_call *call)
     int r = session_open(call, &session);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, schema_kind_find("search"), &show);
+        r = show_open(call, schema_kind_find("search"), &show);
     for (i = 0; i < call->n_arguments; i++)
         buf_printf(&words, "%s%s", i ? " " : "", call->arguments[i]);
     if (r == CLI_DONE && words.error)
@@ -237,7 +223,7 @@ int cli_api_all(struct cli_call *call)
     int r = session_open(call, &session);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, NULL, &show);
+        r = show_open(call, NULL, &show);
     if (r != CLI_DONE)
         return r;
     memmove(show.names + 1, show.names, sizeof(show.names[0]) * show.n_columns);

@@ -24,10 +24,9 @@ static int number(struct cli_call *call, const char *option, size_t *ret)
     *ret = 0;
     if (!text)
         return CLI_DONE;
-    if (!*text || strlen(text) > NUMBER_DIGITS_MAX || strspn(text, "0123456789") != strlen(text))
-        return cli_usage_error(call, "--%s: expected a number", option);
-    *ret = strtoul(text, NULL, 10);
-    return CLI_DONE;
+    if (strlen(text) <= NUMBER_DIGITS_MAX && strspn(text, "0123456789") == strlen(text))
+        *ret = strtoul(text, NULL, 10);
+    return *ret ? CLI_DONE : cli_usage_error(call, "--%s: expected a number from 1", option);
 }
 
 /* ---- list, count -------------------------------------------------------------------------- */
@@ -82,7 +81,7 @@ int cli_api_list(struct cli_call *call)
     if (r == CLI_DONE)
         r = begin(call, SCHEMA_LIST, &kind, &session);
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
     if (r == CLI_DONE)
         r = api_add_parameters(call, &request, kind, SCHEMA_LIST);
     if (r != CLI_DONE)
@@ -96,6 +95,21 @@ int cli_api_list(struct cli_call *call)
     return r == CLI_DONE ? show_end(&show) : r;
 }
 
+static int print_count(struct cli_call *call, json_int_t n)
+{
+    json_t *number;
+    int r;
+
+    if (call->output.format == CLI_TABLE) {
+        fprintf(call->output.out, "%lld\n", (long long)n);
+        return CLI_DONE;
+    }
+    number = json_integer(n);
+    r = number ? cli_answer(call, number) : cli_no_memory(call);
+    json_decref(number);
+    return r;
+}
+
 int cli_api_count(struct cli_call *call)
 {
     _cleanup_session_ struct session session = {0};
@@ -107,8 +121,6 @@ int cli_api_count(struct cli_call *call)
     struct client_request request = {.method = "GET"};
     int r = begin(call, SCHEMA_LIST, &kind, &session);
 
-    if (r == CLI_DONE)
-        r = show_format(call, &session.settings);
     if (r == CLI_DONE)
         r = api_add_parameters(call, &request, kind, SCHEMA_LIST);
     if (r != CLI_DONE)
@@ -125,8 +137,7 @@ int cli_api_count(struct cli_call *call)
     if (r == CLI_DONE) {
         json_int_t n = answer.total >= 0 ? answer.total : (json_int_t)json_array_size(answer.body);
 
-        if (call->output.format != CLI_NONE)
-            fprintf(call->output.out, "%lld\n", (long long)n);
+        r = print_count(call, n);
     }
     return r;
 }
@@ -142,7 +153,7 @@ int cli_api_get(struct cli_call *call)
     int r = begin(call, 0, &kind, &session);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
     if (r == CLI_DONE && !(kind->verbs & SCHEMA_GET) && !(kind->verbs & SCHEMA_LIST))
         r = cli_usage_error(call, "%s cannot be read", kind->plural);
     if (r == CLI_DONE)
@@ -227,16 +238,22 @@ int cli_api_create(struct cli_call *call)
     if (r == CLI_DONE)
         r = session_open(call, &session);
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
     if (r == CLI_DONE && !(path = api_path(kind, NULL)))
         r = cli_no_memory(call);
     show.single = json_array_size(list) == 1;
+    if (r == CLI_DONE)
+        client_work(session.client, "creating", json_array_size(list));
     json_array_foreach(list, i, object)
     {
         if (r == CLI_DONE)
             r = create_one(&session, kind, path, object, &show);
+        if (r == CLI_DONE)
+            client_work_done(session.client, i + 1);
     }
-    if (r == CLI_DONE)
+    if (session.client)
+        client_work(session.client, NULL, 0);
+    if (r == CLI_DONE && !(show.single && call->output.format != CLI_TABLE))
         r = show_end(&show);
     json_decref(list);
     return r;
@@ -318,7 +335,7 @@ int cli_api_update(struct cli_call *call)
     if (r == CLI_DONE && !interactive && json_object_size(json_array_get(list, 0)) == 0)
         r = cli_usage_error(call, "nothing to change: give -k, -d, -f or -i");
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
     if (r == CLI_DONE)
         r = api_find(&session, kind, call->arguments[1], &present);
     if (r == CLI_DONE && interactive)
@@ -364,15 +381,20 @@ int cli_api_delete(struct cli_call *call)
     int r = begin(call, SCHEMA_DELETE, &kind, &session);
 
     if (r == CLI_DONE)
-        r = show_open(call, &session, kind, &show);
+        r = show_open(call, kind, &show);
+    if (r == CLI_DONE)
+        client_work(session.client, "deleting", call->n_arguments - 1);
     for (size_t i = 1; r == CLI_DONE && i < call->n_arguments; i++) {
         json_t *object = NULL;
 
         r = api_find(&session, kind, call->arguments[i], &object);
         if (r == CLI_DONE)
             r = delete_one(&session, kind, object, &show);
+        client_work_done(session.client, i);
         json_decref(object);
     }
+    if (session.client)
+        client_work(session.client, NULL, 0);
     return r == CLI_DONE ? show_end(&show) : r;
 }
 
@@ -387,16 +409,19 @@ static int delete_all(struct session *session, const struct schema_kind *kind, j
     char question[128];
     json_t *object;
     size_t i;
-    int r = show_open(session->call, session, kind, &show);
+    int r = show_open(session->call, kind, &show);
 
     snprintf(question, sizeof(question), "Delete %zu %s?", json_array_size(list), kind->plural);
     if (r == CLI_DONE && json_array_size(list) > 0 && !cli_flag(session->call, "confirm"))
         r = api_confirm(session->call, question, "confirm");
+    client_work(session->client, "deleting", json_array_size(list));
     json_array_foreach(list, i, object)
     {
         if (r == CLI_DONE)
             r = delete_one(session, kind, object, &show);
+        client_work_done(session->client, i + 1);
     }
+    client_work(session->client, NULL, 0);
     return r == CLI_DONE ? show_end(&show) : r;
 }
 

@@ -2,27 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "cli/api/api.h"
 
 static const char *const usual_columns[] = {"ID", "name", "namespace", NULL};
-
-int show_format(struct cli_call *call, const struct settings *settings)
-{
-    static const char *const names[] = {"table", "json", "yaml", "none", "template"};
-    const char *wanted = settings->values[SETTING_OUTPUT];
-
-    if (cli_value(call, "output") || !wanted)
-        return CLI_DONE;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(names[i], wanted) == 0) {
-            call->output.format = (enum cli_format)i;
-            return CLI_DONE;
-        }
-    }
-    return cli_usage_error(call, "output, in the profile or BULKHEAD_OUTPUT: found something else, "
-                                 "expected table, json, yaml, none or template");
-}
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
@@ -62,44 +44,15 @@ static int add_columns(struct show *show)
     return r;
 }
 
-static int parse_template(struct show *show)
+int show_open(struct cli_call *call, const struct schema_kind *kind, struct show *ret)
 {
-    const char *text = cli_value(show->call, "template");
-    _cleanup_buf_ struct buf problem = BUF_INIT(2048);
-    int r;
-
-    if (text && !cli_value(show->call, "output"))
-        show->call->output.format = CLI_TEMPLATE;
-    if (show->call->output.format != CLI_TEMPLATE)
-        return CLI_DONE;
-    if (!text)
-        return cli_usage_error(show->call, "-o template: expected --template TEXT as well");
-    r = template_parse("--template", text, strlen(text), &problem, &show->template);
-    if (r == 0)
-        return CLI_DONE;
-    cli_complain(show->call, problem.data ? problem.data : "out of memory");
-    return CLI_USAGE;
-}
-
-int show_open(struct cli_call *call, const struct session *session, const struct schema_kind *kind,
-              struct show *ret)
-{
-    int r = session ? show_format(call, &session->settings) : CLI_DONE;
-
     *ret = (struct show){.call = call, .kind = kind};
-    if (r == CLI_DONE)
-        r = add_columns(ret);
-    if (r == CLI_DONE)
-        r = parse_template(ret);
-    if (r == CLI_DONE && !(ret->rows = json_array()))
-        r = cli_no_memory(call);
-    return r;
+    return add_columns(ret);
 }
 
 void show_clear(struct show *show)
 {
-    json_decref(show->rows);
-    template_free(&show->template);
+    output_list_clear(&show->list);
     *show = (struct show){0};
 }
 
@@ -127,61 +80,29 @@ static json_t *cut(const struct show *show, json_t *object)
     return part;
 }
 
-static int print_template(struct show *show, const json_t *object)
+static struct output_list *list_of(struct show *show)
 {
-    _cleanup_template_output_ struct template_output out = TEMPLATE_OUTPUT_INIT;
-    _cleanup_buf_ struct buf problem = BUF_INIT(2048);
-    int r = template_run(show->template, object, &problem, &out);
-
-    if (r < 0) {
-        cli_complain(show->call, problem.data ? problem.data : "out of memory");
-        return CLI_USAGE;
-    }
-    /* What a template gives is for programs: as it is. On a terminal, escaped. */
-    if (isatty(fileno(show->call->output.out)))
-        return cli_print_safe(show->call, out.text.data ? out.text.data : "");
-    fprintf(show->call->output.out, "%s\n", out.text.data ? out.text.data : "");
-    return CLI_DONE;
+    if (show->list.output)
+        return &show->list;
+    for (size_t i = 0; i < show->n_columns; i++)
+        show->columns[i] = (struct cli_column){.title = show->names[i], .key = show->names[i]};
+    show->list = (struct output_list){
+        .output = &show->call->output, .columns = show->columns, .n_columns = show->n_columns};
+    return &show->list;
 }
 
 int show_add(struct show *show, json_t *object)
 {
     json_t *part = cut(show, object);
-    int r = part ? 0 : -ENOMEM, status = CLI_DONE;
+    int r = part ? output_list_add(list_of(show), part) : -ENOMEM;
 
-    if (r == 0) {
-        switch (show->call->output.format) {
-        case CLI_TABLE:
-            r = json_array_append(show->rows, part);
-            break;
-        case CLI_TEMPLATE:
-            status = print_template(show, part);
-            break;
-        case CLI_NONE:
-            break;
-        default:
-            r = output_list_item(&show->call->output, show->n, part);
-        }
-    }
-    show->n++;
     json_decref(part);
-    return r < 0 ? cli_no_memory(show->call) : status;
+    return cli_answered(show->call, r);
 }
 
 int show_end(struct show *show)
 {
-    struct cli_column columns[API_COLUMNS_MAX] = {0};
-
-    if (!show->single &&
-        (show->call->output.format == CLI_JSON || show->call->output.format == CLI_YAML))
-        output_list_end(&show->call->output, show->n);
-    if (show->call->output.format != CLI_TABLE)
-        return CLI_DONE;
-    for (size_t i = 0; i < show->n_columns; i++)
-        columns[i] = (struct cli_column){.title = show->names[i], .key = show->names[i]};
-    if (output_table(&show->call->output, show->rows, columns, show->n_columns) < 0)
-        return cli_no_memory(show->call);
-    return CLI_DONE;
+    return cli_answered(show->call, output_list_end(list_of(show)));
 }
 
 static int print_pairs(const struct show *show, const json_t *object)
@@ -206,23 +127,12 @@ static int print_pairs(const struct show *show, const json_t *object)
 int show_one(struct show *show, json_t *object)
 {
     json_t *part = cut(show, object);
-    int r = CLI_DONE;
+    int r;
 
     if (!part)
         return cli_no_memory(show->call);
-    switch (show->call->output.format) {
-    case CLI_TABLE:
-        r = print_pairs(show, part);
-        break;
-    case CLI_TEMPLATE:
-        r = print_template(show, part);
-        break;
-    case CLI_NONE:
-        break;
-    default:
-        if (output_document(&show->call->output, part) < 0)
-            r = cli_no_memory(show->call);
-    }
+    r = show->call->output.format == CLI_TABLE ? print_pairs(show, part)
+                                               : cli_answer(show->call, part);
     json_decref(part);
     return r;
 }

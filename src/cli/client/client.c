@@ -63,6 +63,8 @@ void client_free(struct client **client)
 
     if (!c)
         return;
+    if (c->config.progress)
+        client_progress_end(c);
     curl_easy_cleanup(c->curl);
     free(c->api);
     free(c->ca);
@@ -374,6 +376,16 @@ static void log_answer(struct client *client, const char *method, const char *ur
             code == CURLE_OK ? "done" : client->curl_message, in->body.len);
 }
 
+/* Between the requests of one piece of work, when nothing else will be said. */
+static bool stays_shown(const struct client *client, CURLcode code, const struct incoming *in)
+{
+    long status = 0;
+
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    return client->work && !client->config.shared && !client->config.log && code == CURLE_OK &&
+           status >= 200 && status <= 299 && !in->messages;
+}
+
 int client_send(struct client *client, const struct client_request *request,
                 struct client_answer *ret)
 {
@@ -400,7 +412,8 @@ int client_send(struct client *client, const struct client_request *request,
         prepare(client, request, url, headers, &body, &in);
         client->curl_message[0] = '\0';
         code = curl_easy_perform(client->curl);
-        client_progress_end(client);
+        if (!stays_shown(client, code, &in))
+            client_progress_end(client);
         log_answer(client, request->method, url, code, &in);
         wait = wait_ms(client, request, code, &in, tries);
         if (wait < 0)

@@ -38,6 +38,7 @@ struct client_config {
     unsigned tries; /* 0: CLIENT_TRIES_MAX */
     FILE *log;      /* what is asked and answered, for people; NULL: not wanted */
     FILE *progress; /* a terminal for what takes long; NULL: none */
+    bool shared;    /* answers are printed on the same terminal */
 };
 
 struct client_parameter {
@@ -73,6 +74,11 @@ struct client;
 int client_new(const struct client_config *config, struct client **ret);
 void client_free(struct client **client);
 #define _cleanup_client_ _cleanup_(client_free)
+
+/* The requests that follow are one piece of work: progress counts from now on, and says how many of
+ * `all` objects (0: nobody knows) are done. `doing` NULL: it is at an end. */
+void client_work(struct client *client, const char *doing, size_t all);
+void client_work_done(struct client *client, size_t n);
 
 /* 0 with any status; else -errno and client_message(). */
 int client_send(struct client *client, const struct client_request *request,

@@ -18,8 +18,9 @@ struct client {
     char *ca, *only_ca, *certificate, *key, *tracking_id;
     char message[CLIENT_MESSAGE_MAX];
     char curl_message[CURL_ERROR_SIZE];
-    const char *progress_doing;
-    int64_t started_ms, shown_ms;
+    const char *progress_doing, *work; /* of a request; of many */
+    size_t work_done, work_all;
+    int64_t started_ms, work_since_ms, shown_ms;
 };
 
 /* All options that every connection has; resets the handle, keeps its connection. */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/client/client_internal.h"
+#include "cli/interrupt.h"
 
 static int64_t now_ms(void)
 {
@@ -16,29 +17,61 @@ static int64_t now_ms(void)
 
 /* ---- Progress ----------------------------------------------------------------------------- */
 
+static void show_progress(const struct client *client, int64_t for_ms, curl_off_t down,
+                          curl_off_t up)
+{
+    FILE *out = client->config.progress;
+    const char *doing = client->work ? client->work : client->progress_doing;
+
+    fprintf(out, "\r\033[K%s: %llds", doing ? doing : "waiting for the Console",
+            (long long)for_ms / 1000);
+    if (client->work_all)
+        fprintf(out, ", %zu of %zu objects", client->work_done, client->work_all);
+    else if (client->work)
+        fprintf(out, ", %zu objects", client->work_done);
+    else
+        fprintf(out, ", %lld KiB sent, %lld KiB received", (long long)up >> 10,
+                (long long)down >> 10);
+    fflush(out);
+}
+
 static int progress(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
                     curl_off_t up)
 {
     struct client *client = context;
-    int64_t now = now_ms();
+    int64_t now = now_ms(), since = client->work ? client->work_since_ms : client->started_ms;
 
-    if (!client->config.progress || now - client->started_ms < CLIENT_PROGRESS_AFTER_MS ||
+    if (!client->config.progress || now - since < CLIENT_PROGRESS_AFTER_MS ||
         now - client->shown_ms < CLIENT_PROGRESS_EVERY_MS)
         return 0;
     client->shown_ms = now;
-    fprintf(client->config.progress, "\r\033[K%s: %llds, %lld KiB sent, %lld KiB received",
-            client->progress_doing ? client->progress_doing : "waiting for the Console",
-            (long long)(now - client->started_ms) / 1000, (long long)up >> 10,
-            (long long)down >> 10);
-    fflush(client->config.progress);
+    interrupt_wipes(true);
+    show_progress(client, now - since, down, up);
     return 0;
 }
 
 void client_progress_end(struct client *client)
 {
-    if (client->shown_ms)
+    if (client->shown_ms) {
         fputs("\r\033[K", client->config.progress);
+        fflush(client->config.progress);
+    }
     client->shown_ms = 0;
+    interrupt_wipes(false);
+}
+
+void client_work(struct client *client, const char *doing, size_t all)
+{
+    client_progress_end(client);
+    client->work = doing;
+    client->work_all = all;
+    client->work_done = 0;
+    client->work_since_ms = now_ms();
+}
+
+void client_work_done(struct client *client, size_t n)
+{
+    client->work_done = n;
 }
 
 void client_wait(struct client *client, long ms)
@@ -49,10 +82,12 @@ void client_wait(struct client *client, long ms)
         fprintf(client->config.progress, "\r\033[KConsole busy or away, trying again in %ld s",
                 (ms + 999) / 1000);
         fflush(client->config.progress);
+        interrupt_wipes(true);
     }
     nanosleep(&wait, NULL);
     if (client->config.progress)
         fputs("\r\033[K", client->config.progress);
+    interrupt_wipes(false);
 }
 
 long client_jitter(long max_ms)
@@ -115,7 +150,6 @@ void client_setup(struct client *client, CURL *curl)
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     setup_trust(client, curl);
     client->started_ms = now_ms();
-    client->shown_ms = 0;
 }
 
 /* ---- Errors ------------------------------------------------------------------------------- */

@@ -10,41 +10,24 @@
 
 #define QUIET_TIMEOUT_S 2
 
-void cli_complain(const struct cli_call *call, const char *text)
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+/* What environment and profile say of the form of the answer, where no flag does. */
+static int set_format(struct cli_call *call, const struct settings *settings)
 {
-    bool first = true;
+    const char *wanted = settings->values[SETTING_OUTPUT];
+    enum cli_format format;
 
-    while (*text) {
-        size_t len = strcspn(text, "\n");
-        _cleanup_free_
-        char *line = strndup(text, len);
-        _cleanup_free_
-        char *safe = line ? text_safe(line) : NULL;
-
-        fprintf(call->err, "%s%s\n", first ? "bulkhead: " : "  ", safe ? safe : "out of memory");
-        first = false;
-        text += len + (text[len] == '\n');
-    }
-}
-
-int cli_print_safe(const struct cli_call *call, const char *text)
-{
-    do {
-        size_t len = strcspn(text, "\n");
-        _cleanup_free_
-        char *line = strndup(text, len);
-        _cleanup_free_
-        char *safe = line ? text_safe(line) : NULL;
-
-        if (!safe)
-            return cli_no_memory(call);
-        fprintf(call->output.out, "%s\n", safe);
-        text += len + (text[len] == '\n');
-    } while (*text);
+    if (!wanted || settings->sources[SETTING_OUTPUT] == SETTING_FROM_FLAG ||
+        cli_value(call, "template"))
+        return CLI_DONE;
+    format = cli_format_find(wanted);
+    if (format == CLI_FORMATS_N || format == CLI_TEMPLATE)
+        return cli_usage_error(call, "output, in the profile or BULKHEAD_OUTPUT: found something "
+                                     "else, expected table, json, yaml or none");
+    call->output.format = format;
     return CLI_DONE;
 }
-
-/* ---- Opening ------------------------------------------------------------------------------ */
 
 int session_settings(struct cli_call *call, const char *profile, struct settings *ret)
 {
@@ -60,7 +43,7 @@ int session_settings(struct cli_call *call, const char *profile, struct settings
     }
     r = settings_resolve(flags, profile ? profile : cli_value(call, "profile"), &problem, ret);
     if (r == 0)
-        return CLI_DONE;
+        return set_format(call, ret);
     if (r == -ENOMEM || !problem.data)
         return cli_no_memory(call);
     cli_complain(call, problem.data);
@@ -167,6 +150,7 @@ static int make_client(struct session *session, const char *api)
         config.tries = 1;
     } else if (fileno(session->call->err) >= 0 && isatty(fileno(session->call->err))) {
         config.progress = session->call->err;
+        config.shared = isatty(fileno(session->call->output.out));
     }
     if (config.skip_verify && !session->quiet)
         fputs("bulkhead: WARNING: --api-skip-verify: nobody checks that this is your Console; the "

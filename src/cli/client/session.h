@@ -58,8 +58,3 @@ int session_use_certificate(struct session *session, const char *certificate, co
 json_int_t token_expiry(const char *token);
 /* The claims of a token, unverified; NULL: not a token. New reference. */
 json_t *token_claims(const char *token);
-
-/* Foreign text, line by line, escaped, the first with "bulkhead: ". */
-void cli_complain(const struct cli_call *call, const char *text);
-/* The same lines to standard output, without a prefix. enum cli_exit. */
-int cli_print_safe(const struct cli_call *call, const char *text);

@@ -2,10 +2,16 @@
 """The command line's HTTP client against servers that misbehave."""
 import base64
 import http.server
+import itertools
 import json
 import os
+import pty
+import re
+import select
+import signal
 import ssl
 import subprocess
+import termios
 import threading
 import time
 
@@ -34,13 +40,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/issue":
             answer = (200, {}, json.dumps({"token": token()}).encode())
         else:
-            answer = self.server.answers.pop(0) if self.server.answers else (200, {}, b"[]")
+            answer = self.server.answers.pop(0) if self.server.answers else self.server.default
         if answer == "hang up":
             self.close_connection = True
             return
         if answer == "hang":
             time.sleep(5)
             return
+        if callable(answer):
+            answer = answer()
         status, headers, data = answer
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)),
@@ -74,7 +82,7 @@ def server(pem):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(str(pem))
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.answers, server.requests = [], []
+    server.answers, server.requests, server.default = [], [], (200, {}, b"[]")
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -83,7 +91,7 @@ def server(pem):
 
 
 @pytest.fixture
-def run(server, pem, tmp_path):
+def environment(server, pem, tmp_path):
     text = pem.read_text()
     certificate, key = (base64.b64encode(part.encode()).decode() for part in (
         text[text.index("-----BEGIN CERT"):], text[:text.index("-----BEGIN CERT")]))
@@ -91,16 +99,52 @@ def run(server, pem, tmp_path):
     credential.write_text(json.dumps({
         "APIURL": f"https://127.0.0.1:{server.server_port}", "namespace": "/from-credential",
         "certificate": certificate, "certificateKey": key, "certificateAuthority": certificate}))
+    known = {name: value for name, value in os.environ.items() if not name.startswith("BULKHEAD")}
+    return {**known, "HOME": str(tmp_path), "TERM": "xterm", "BULKHEAD_CREDENTIALS": str(credential)}
 
-    def run(*args, status=0, timeout=60, **environment):
-        known = {name: value for name, value in os.environ.items() if not name.startswith("BULKHEAD")}
-        done = subprocess.run(
-            [BULKHEAD, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout,
-            env={**known, "HOME": str(tmp_path), "BULKHEAD_CREDENTIALS": str(credential), **environment})
+
+@pytest.fixture
+def run(environment):
+    def run(*args, status=0, timeout=60, **more):
+        done = subprocess.run([BULKHEAD, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              timeout=timeout, env={**environment, **more})
         assert "AddressSanitizer" not in done.stderr and "runtime error" not in done.stderr, done
         assert done.returncode == status, done
         return done
     return run
+
+
+class Terminal:
+    """A process with a terminal on standard input and standard error, and on standard output unless it is given."""
+
+    def __init__(self, args, environment, stdout=None):
+        self.ours, terminal = pty.openpty()
+        self.process = subprocess.Popen([BULKHEAD, *args], stdin=terminal, stderr=terminal, stdout=stdout or terminal,
+                                        env=environment, start_new_session=True)
+        os.close(terminal)
+        self.seen = ""
+
+    def until(self, text, seconds=20):
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            ready = select.select([self.ours], [], [], max(0, end - time.monotonic()))[0]
+            assert ready, self.seen
+            self.seen += os.read(self.ours, 65536).decode()
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.ours)[3] & termios.ECHO)
+
+    def end(self, signal_number=None):
+        if signal_number is not None:
+            self.process.send_signal(signal_number)
+        status = self.process.wait(20)
+        while select.select([self.ours], [], [], 0.2)[0]:
+            try:
+                self.seen += os.read(self.ours, 65536).decode()
+            except OSError:
+                break
+        os.close(self.ours)
+        return status
 
 
 def asked(server):
@@ -203,12 +247,80 @@ def test_hostile_texts(server, run):
 
 
 def test_pages(server, run):
-    pages = [(200, {"X-Next": "a" * 24}, b'[{"ID": "1"}, {"ID": "2"}]'), (200, {}, b'[{"ID": "3"}]')]
-    server.answers += pages
+    two = [(200, {"X-Next": "a" * 24}, b'[{"ID": "1"}, {"ID": "2"}]'), (200, {}, b'[{"ID": "3"}]')]
+    server.answers += two
     assert [row["ID"] for row in json.loads(run("api", "list", "extnet", "-o", "json").stdout)] == ["1", "2", "3"]
     assert asked(server)[-1] == ("GET", LIST + "&after=" + "a" * 24)
-    server.answers += pages
+    server.answers += two
     assert len(json.loads(run("api", "list", "extnet", "-o", "json", "--limit", "2").stdout)) == 2
+
+
+def pages(rows=1000, pause=0.0, last=None):
+    """Answers with a cursor each, endless or `last` of them."""
+    numbers = itertools.count(1)
+
+    def page():
+        time.sleep(pause)
+        n = next(numbers)
+        data = [{"ID": f"{n:04}{i:020}", "name": f"page-{n}", "namespace": "/", "entries": ["192.0.2.0/24"]}
+                for i in range(rows)]
+        return 200, {} if n == last else {"X-Next": f"{n:024}"}, json.dumps(data).encode()
+    return page
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "template"])
+def test_lists_are_printed_as_they_come(server, environment, form):
+    """The first page can be read while the second is not there yet; who has read enough ends it."""
+    gate = threading.Event()
+    page = pages()
+
+    def second():
+        gate.wait(20)
+        return page()
+    server.answers += [page, second]
+    server.default = page
+    more = ["-o", form, *(["--template", "{{.ID}} {{.name}}"] if form == "template" else [])]
+    process = subprocess.Popen([BULKHEAD, "api", "list", "extnet", *more], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment, text=True)
+    seen = 0
+    while seen < 1000:
+        seen += "page-1" in process.stdout.readline()
+    assert len(server.requests) <= 3
+    gate.set()
+    process.stdout.close()
+    assert process.wait(20) == 1 and process.stderr.read() == ""
+    process.stderr.close()
+    assert len(server.requests) < 20
+
+
+def test_a_table_of_many_pages(server, run):
+    server.default = pages(last=5)
+    lines = run("api", "list", "extnet", "-c", "name", "-c", "ID").stdout.splitlines()
+    assert lines[0] == "name    ID" and lines[1].startswith("page-1  0001") and len(lines) == 5001
+
+
+def test_progress_of_many_requests(server, environment):
+    server.default = pages(rows=10, pause=0.4, last=6)
+    with open(os.devnull, "w") as nowhere:
+        terminal = Terminal(["api", "list", "extnet"], environment, nowhere)
+        assert terminal.end() == 0
+    assert re.search(r"listing: 1s, [1-6]0 objects", terminal.seen), terminal.seen
+    assert terminal.seen.endswith("\r\x1b[K")
+
+
+def test_no_progress_without_a_terminal(server, run):
+    server.default = pages(rows=1, pause=0.4, last=4)
+    assert run("api", "list", "extnet").stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_as_a_signal(server, environment, number):
+    server.default = pages(rows=1, pause=0.3)
+    with open(os.devnull, "w") as nowhere:
+        terminal = Terminal(["api", "list", "extnet"], environment, nowhere)
+        terminal.until("listing: ")
+        assert terminal.end(number) == -number
+    assert terminal.seen.endswith("\r\x1b[K")
 
 
 def test_a_large_answer(server, run):

@@ -68,7 +68,7 @@ def test_life_of_an_object(cli, namespace):
     (["list", "extnet", "-c", "nane"], "did you mean 'name'?"),
     (["list", "extnet", "-p", "recursiv=1"], "did you mean 'recursive'?"),
     (["list", "extnet", "--order", "-nam"], "did you mean 'name'?"),
-    (["list", "extnet", "--limit", "x"], "--limit: expected a number"),
+    (["list", "extnet", "--limit", "x"], "--limit: expected a number from 1"),
     (["list", "extnet", "--limit", "1", "--page", "1"], "do not go with"),
     (["list", "extnet", "-o", "template"], "expected --template"),
     (["list", "extnet", "--template", "{{ x }}"], "expected a function"),

@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/output.h"
+#include "cli/template/template.h"
 
 static void escapes(void **state)
 {
@@ -186,12 +189,136 @@ static void tables(void **state)
     json_decref(none);
 }
 
+/* What comes one by one is what comes as a whole, in every format. */
+static char *listed(struct cli_output output, const json_t *array)
+{
+    char *text = NULL;
+    size_t len, i;
+    struct output_list list = {
+        .output = &output, .columns = columns, .n_columns = ARRAY_SIZE(columns)};
+    json_t *row;
+
+    output.out = open_memstream(&text, &len);
+    json_array_foreach(array, i, row)
+    {
+        assert_int_equal(output_list_add(&list, row), 0);
+    }
+    assert_int_equal(output_list_end(&list), 0);
+    output_list_clear(&list);
+    fclose(output.out);
+    return text;
+}
+
+static void lists_are_documents(void **state)
+{
+    static const enum cli_format formats[] = {CLI_JSON, CLI_YAML, CLI_NONE};
+    json_t *arrays[] = {rows(), json_array()};
+
+    for (size_t a = 0; a < ARRAY_SIZE(arrays); a++) {
+        _cleanup_free_
+        char *one = table(true, true, false, arrays[a]),
+             *other = listed((struct cli_output){.headers = true, .colours = true}, arrays[a]);
+
+        assert_string_equal(one, other);
+        for (size_t f = 0; f < ARRAY_SIZE(formats); f++) {
+            _cleanup_free_
+            char *document = printed(formats[f], arrays[a], false),
+                 *list = listed((struct cli_output){.format = formats[f]}, arrays[a]);
+
+            assert_string_equal(document, list);
+        }
+        json_decref(arrays[a]);
+    }
+}
+
+/* Rows behind the first ones are printed as they come; a cell that is too wide moves its row. */
+static void tables_go_on(void **state)
+{
+    static const struct cli_column two[] = {{.title = "A", .key = "a"}, {.title = "B", .key = "b"}};
+    char *text = NULL;
+    size_t len;
+    struct cli_output output = {.out = open_memstream(&text, &len), .headers = true};
+    struct output_list list = {.output = &output, .columns = two, .n_columns = 2};
+    json_t *row = json_pack("{s:s, s:i}", "a", "xxx", "b", 1),
+           *wide = json_pack("{s:s, s:i}", "a", "yyyyy", "b", 2);
+
+    for (size_t i = 0; i < OUTPUT_HELD_MAX; i++) {
+        fflush(output.out);
+        assert_int_equal(len, 0);
+        assert_int_equal(output_list_add(&list, row), 0);
+    }
+    fflush(output.out);
+    assert_null(list.held);
+    assert_int_equal(len, (OUTPUT_HELD_MAX + 1) * strlen("xxx  1\n"));
+    assert_int_equal(output_list_add(&list, wide), 0);
+    assert_int_equal(output_list_add(&list, row), 0);
+    assert_int_equal(output_list_end(&list), 0);
+    output_list_clear(&list);
+    fclose(output.out);
+    assert_memory_equal(text, "A    B\nxxx  1\n", 14);
+    assert_string_equal(text + (OUTPUT_HELD_MAX + 1) * 7, "yyyyy  2\nxxx  1\n");
+    free(text);
+    json_decref(row);
+    json_decref(wide);
+}
+
+static void nothing_more_can_be_written(void **state)
+{
+    struct cli_output output = {.out = fopen("/dev/full", "w"), .format = CLI_JSON};
+    struct output_list list = {.output = &output};
+    json_t *row = json_pack("{s:s}", "a", "x");
+    int r = 0;
+
+    assert_non_null(output.out);
+    for (size_t i = 0; i < 100000 && r == 0; i++)
+        r = output_list_add(&list, row);
+    assert_int_equal(r, -EPIPE);
+    assert_true(list.n < 10000);
+    fclose(output.out);
+    json_decref(row);
+}
+
+static char *templated(const char *text, const json_t *value, int expected)
+{
+    _cleanup_template_ struct template *template = NULL;
+    _cleanup_buf_ struct buf problem = BUF_INIT(1024);
+    char *result = NULL;
+    size_t len;
+    struct cli_output output = {
+        .out = open_memstream(&result, &len), .format = CLI_TEMPLATE, .problem = &problem};
+
+    assert_int_equal(template_parse("t", text, strlen(text), &problem, &template), 0);
+    output.template = template;
+    assert_int_equal(output_document(&output, value), expected);
+    assert_true(expected == 0 || problem.len > 0);
+    fclose(output.out);
+    return result;
+}
+
+static void templates(void **state)
+{
+    json_t *array = rows(), *number = json_integer(7);
+    _cleanup_free_
+    char *each = templated("{{.name}}", array, 0),
+         *one = templated("{{.name}}", json_array_get(array, 0), 0),
+         *scalar = templated("n={{.}}", number, 0),
+         *wrong = templated("{{ .name.x.y }}", array, -BULKHEAD_EINVALID_INPUT);
+
+    assert_string_equal(each, "web\nd\x1b\n");
+    assert_string_equal(one, "web\n");
+    assert_string_equal(scalar, "n=7\n");
+    json_decref(array);
+    json_decref(number);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes),         cmocka_unit_test(documents_are_ascii),
         cmocka_unit_test(json_reads_back), cmocka_unit_test(yaml_keeps_types),
-        cmocka_unit_test(tables),
+        cmocka_unit_test(tables),          cmocka_unit_test(lists_are_documents),
+        cmocka_unit_test(tables_go_on),    cmocka_unit_test(nothing_more_can_be_written),
+        cmocka_unit_test(templates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

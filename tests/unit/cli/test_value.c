@@ -181,34 +181,6 @@ static void names_objects(void **state)
     assert_string_equal(api_attribute_nearest(schema_kind_find("netset"), "subjekt"), "subject");
 }
 
-/* Lists that are printed while they come are what output_document() prints of the whole. */
-static void streams_lists(void **state)
-{
-    static const char *const lists[] = {"[]", "[{\"a\": [1, {}]}]",
-                                        "[{\"a\": \"x\\ny\"}, {\"b\": null}, 5]"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        for (int format = CLI_JSON; format <= CLI_YAML; format++) {
-            _cleanup_free_
-            char *whole = NULL, *parts = NULL;
-            size_t len, j;
-            json_t *list = json_loads(lists[i], 0, NULL), *item;
-            struct cli_output output = {.format = (enum cli_format)format};
-
-            output.out = open_memstream(&whole, &len);
-            assert_int_equal(output_document(&output, list), 0);
-            fclose(output.out);
-            output.out = open_memstream(&parts, &len);
-            json_array_foreach(list, j, item)
-                assert_int_equal(output_list_item(&output, j, item), 0);
-            output_list_end(&output, json_array_size(list));
-            fclose(output.out);
-            assert_string_equal(parts, whole);
-            json_decref(list);
-        }
-    }
-}
-
 static void makes_stubs_that_fit(void **state)
 {
     const struct schema_kind *const *kinds;
@@ -247,7 +219,6 @@ int main(void)
         cmocka_unit_test(sets_values_of_templates),
         cmocka_unit_test(finds_nodes),
         cmocka_unit_test(names_objects),
-        cmocka_unit_test(streams_lists),
         cmocka_unit_test(makes_stubs_that_fit),
     };
 
