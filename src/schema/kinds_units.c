@@ -199,17 +199,8 @@ static const struct schema_attribute resolved_attributes[] = {
     {.name = "action",
      .type = SCHEMA_FREE,
      .flags = RO,
-     .help = "`{incoming: {rules: […]}, outgoing: {rules: […]}}` of a ruleset."},
-    {.name = "incomingRules",
-     .type = SCHEMA_OBJECTS,
-     .flags = RO,
-     .embedded = &schema_kind_networkrule,
-     .help = "Rules for what comes in, with the networks they match."},
-    {.name = "outgoingRules",
-     .type = SCHEMA_OBJECTS,
-     .flags = RO,
-     .embedded = &schema_kind_networkrule,
-     .help = "Rules for what goes out, with the networks they match."},
+     .help = "`{rules: {incoming: […], outgoing: […]}}` of a ruleset, each rule with the networks "
+             "that it matches."},
 };
 
 static const struct schema_kind kind_policyrule = {
@@ -232,7 +223,8 @@ static const struct schema_attribute rendered_attributes[] = {
      .type = SCHEMA_OBJECT,
      .flags = CO | SCHEMA_DEPRECATED,
      .embedded = &schema_kind_processingunit,
-     .help = "Render for this unit; use `processingUnitTags`."},
+     .help =
+         "Render for a unit with its `associatedTags` and `metadata`; use `processingUnitTags`."},
     {.name = "processingUnitID",
      .type = SCHEMA_STRING,
      .flags = SCHEMA_ANSWER | SCHEMA_DEPRECATED,

@@ -105,6 +105,19 @@ def test_what_would_apply(client, namespace):
     assert [policy["name"] for policy in answer.body["ruleSetPolicies"]] == ["web"], answer
     assert answer.body["defaultPUIncomingTrafficAction"] == "Reject"
     assert "app=web" in answer.body["wireTags"] and "x=y" not in answer.body["wireTags"]
+    described = client.get("/openapi.json").body["components"]["schemas"]
+    assert set(answer.body) == set(described["RenderedPolicy"]["properties"])
+    policy = answer.body["ruleSetPolicies"][0]
+    assert set(policy) == set(described["PolicyRule"]["properties"])
+    assert policy["policyUpdateTime"] == ruleset.body["updateTime"] and policy["tagClauses"] == [["app=web"]]
+    assert [rule["protocolPorts"] for rule in policy["action"]["rules"]["outgoing"]] == [["tcp/5432"]]
+    assert "x=y" in answer.body["matchingTags"] and "$namespace=" + namespace in answer.body["matchingTags"]
+    few = client.ask("POST", "/renderedpolicies", {"processingUnitTags": ["app=web"]}, namespace=namespace,
+                     headers={"X-Fields": "wireTags"})
+    assert list(few.body) == ["wireTags"]
+    old = client.post("/renderedpolicies", {"processingUnit": {"name": "x", "associatedTags": ["app=web"]}},
+                      namespace=namespace)
+    assert [policy["name"] for policy in old.body["ruleSetPolicies"]] == ["web"], old
     none = client.post("/renderedpolicies", {"processingUnitTags": ["app=db"]}, namespace=namespace)
     assert none.body["ruleSetPolicies"] == []
     wrong = client.post("/renderedpolicies", {"processingUnitTags": ["nonsense"]}, namespace=namespace)
