@@ -103,9 +103,10 @@ void api_call_free(struct api_call_private *call);
 /* Ends the call with a response that is made already. */
 void api_send(struct api_call_private *call, struct http_response *response);
 void api_read_list(struct api_call_private *call);
-/* A list of what `query` finds, with the page that the request asks for. `owned` is free()d when
- * the call is over; the query may point into it. */
-void api_read_query(struct api_call_private *call, const struct objects_query *query, void *owned);
+/* A list of what `query` finds, with the page that the request asks for. `owned`, which the query
+ * may point into, is freed when the call is over. */
+void api_read_query(struct api_call_private *call, const struct objects_query *query, void *owned,
+                    void (*free_owned)(void *owned));
 void api_read_one(struct api_call_private *call);
 void api_write(struct api_call_private *call);
 void api_meta(struct api_call_private *call);

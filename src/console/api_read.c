@@ -20,6 +20,7 @@ struct listing {
     bool plain, failed;
     char last[SCHEMA_ID_LEN + 1];
     void *owned;
+    void (*free_owned)(void *owned);
 };
 
 static int list_begin(void *context, struct objects_read *read)
@@ -102,7 +103,8 @@ static void list_free(void *context)
     struct listing *listing = context;
 
     http_response_clear(&listing->response);
-    free(listing->owned);
+    if (listing->free_owned)
+        listing->free_owned(listing->owned);
     free(listing);
 }
 
@@ -127,7 +129,8 @@ static void page_of(const struct api_query *query, struct objects_query *ret)
         ret->order = query->order;
 }
 
-void api_read_query(struct api_call_private *call, const struct objects_query *query, void *owned)
+void api_read_query(struct api_call_private *call, const struct objects_query *query, void *owned,
+                    void (*free_owned)(void *owned))
 {
     static const struct api_reader reader = {
         .begin = list_begin,
@@ -139,7 +142,8 @@ void api_read_query(struct api_call_private *call, const struct objects_query *q
     struct listing *listing = calloc(1, sizeof(*listing));
 
     if (!listing) {
-        free(owned);
+        if (free_owned)
+            free_owned(owned);
         list_fail(call, -ENOMEM);
         return;
     }
@@ -151,6 +155,7 @@ void api_read_query(struct api_call_private *call, const struct objects_query *q
         (struct http_response){.status = 200, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
     listing->plain = is_plain(call, listing->hooks);
     listing->owned = owned;
+    listing->free_owned = free_owned;
     page_of(&call->query, &listing->query);
     api_read(&call->public, &reader, listing);
 }
@@ -166,7 +171,7 @@ void api_read_list(struct api_call_private *call)
         .filter = call->query.filter,
     };
 
-    api_read_query(call, &query, NULL);
+    api_read_query(call, &query, NULL, NULL);
 }
 
 void api_read_one(struct api_call_private *call)

@@ -187,3 +187,48 @@ void encoding_list_end(enum encoding encoding, struct buf *buf)
     if (encoding == ENCODING_JSON)
         buf_puts(buf, "]");
 }
+
+/* ---- Of a length that is not known yet ---------------------------------------------------------
+ */
+
+#define MSGPACK_LIST_32 0xdd
+#define MSGPACK_MAP_32 0xdf
+
+void encoding_begin(enum encoding encoding, bool is_map, struct buf *buf, struct encoding_open *ret)
+{
+    const char head[] = {(char)(is_map ? MSGPACK_MAP_32 : MSGPACK_LIST_32), 0, 0, 0, 0};
+
+    *ret = (struct encoding_open){.is_map = is_map, .at = buf->len};
+    if (encoding == ENCODING_JSON)
+        buf_puts(buf, is_map ? "{" : "[");
+    else
+        buf_append(buf, head, sizeof(head));
+}
+
+void encoding_next(enum encoding encoding, struct encoding_open *open, const char *name,
+                   struct buf *buf)
+{
+    json_t *text = name ? json_string(name) : NULL;
+
+    assert(open->is_map == (name != NULL));
+
+    if (encoding == ENCODING_JSON && open->n)
+        buf_puts(buf, ",");
+    open->n++;
+    if (text)
+        encoding_append(encoding, text, buf);
+    else if (name)
+        buf->error = buf->error ? buf->error : -ENOMEM;
+    if (name && encoding == ENCODING_JSON)
+        buf_puts(buf, ":");
+    json_decref(text);
+}
+
+void encoding_end(enum encoding encoding, const struct encoding_open *open, struct buf *buf)
+{
+    if (encoding == ENCODING_JSON)
+        buf_puts(buf, open->is_map ? "}" : "]");
+    else if (!buf->error)
+        for (unsigned i = 0; i < 4; i++)
+            buf->data[open->at + 1 + i] = (char)(open->n >> (8 * (3 - i)) & 0xff);
+}

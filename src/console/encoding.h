@@ -37,6 +37,17 @@ json_t *encoding_decode(enum encoding encoding, const void *data, size_t len, ch
 
 /* Any value. Errors stick to the buffer. */
 void encoding_append(enum encoding encoding, const json_t *value, struct buf *buf);
+/* A map or a list whose length is known when it ends. */
+struct encoding_open {
+    bool is_map;
+    size_t at, n;
+};
+void encoding_begin(enum encoding encoding, bool is_map, struct buf *buf,
+                    struct encoding_open *ret);
+/* Before each element of a list, or each value of a map; `name`: in maps only. */
+void encoding_next(enum encoding encoding, struct encoding_open *open, const char *name,
+                   struct buf *buf);
+void encoding_end(enum encoding encoding, const struct encoding_open *open, struct buf *buf);
 /* A list whose elements are appended one by one; n must be right for MessagePack. */
 void encoding_list_begin(enum encoding encoding, size_t n, struct buf *buf);
 void encoding_list_next(enum encoding encoding, size_t i, struct buf *buf);

@@ -11,5 +11,6 @@ bool namespace_came_with(const struct object *object);
 int hooks_space_info(struct console *console);
 int hooks_activities(struct console *console);
 int hooks_look(struct console *console);
+int hooks_tags(struct console *console);
 int hooks_matches(struct console *console);
 int hooks_import(struct console *console);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "console/api_internal.h"
+#include "console/api_reader.h"
 #include "console/hooks.h"
 #include "console/import.h"
 
@@ -224,7 +225,12 @@ static const char *const exported[] = {
 
 struct exporting {
     struct api_call *call;
-    json_t *list;
+    enum encoding encoding;
+    json_t *sparse;
+    struct filter *filter;
+    struct http_response response;
+    struct encoding_open envelope, data, list;
+    const struct schema_kind *kind; /* whose list is open; NULL: none is */
 };
 
 /* Below the namespace that is exported: "" or "a/b", so that it can be put elsewhere. */
@@ -260,34 +266,68 @@ static bool is_hidden_from_export(const struct schema_attribute *attribute)
                                               SCHEMA_READ_ONLY | SCHEMA_ENFORCER_WRITES));
 }
 
-static bool export_one(void *context, const struct object *object)
+static json_t *export_body(const struct exporting *exporting, const struct object *object)
 {
-    struct exporting *exporting = context;
-    const char *base = exporting->call->namespace;
-    json_t *body, *value;
-    const char *name;
+    const char *base = exporting->call->namespace, *name;
+    bool is_namespace = strcmp(object->kind->name, "namespace") == 0;
+    json_t *body = object_parse(object), *value;
     void *next;
 
-    if (namespace_came_with(object))
-        return true;
-    body = object_parse(object);
-    if (strcmp(object->kind->name, "namespace") == 0) {
-        if (!*relative(base, object->name)) {
-            json_decref(body);
-            return true; /* what is exported from is not part of it */
-        }
+    if (is_namespace)
         json_object_set_new(body, "name", json_string(relative(base, object->name)));
-    } else if (*relative(base, object->space->name)) {
+    else if (*relative(base, object->space->name))
         json_object_set_new(body, "namespace", json_string(relative(base, object->space->name)));
-    }
     json_object_foreach_safe(
         body, next, name,
         value) if (strcmp(name, "namespace") != 0 &&
                    is_hidden_from_export(schema_attribute_find(object->kind, name)))
         json_object_del(body, name);
     strip_label(body);
-    json_array_append_new(exporting->list, body);
-    return true;
+    return body;
+}
+
+static bool is_exported(void *context, const struct object *object)
+{
+    const struct exporting *exporting = context;
+
+    /* What is exported from is not part of it. */
+    return !namespace_came_with(object) && (strcmp(object->kind->name, "namespace") != 0 ||
+                                            *relative(exporting->call->namespace, object->name));
+}
+
+static void end_list(struct exporting *exporting)
+{
+    if (exporting->kind)
+        encoding_end(exporting->encoding, &exporting->list, &exporting->response.body);
+    exporting->kind = NULL;
+}
+
+static void export_page(void *context, const struct objects_query *query, uint64_t total, size_t n)
+{
+    struct exporting *exporting = context;
+    struct buf *body = &exporting->response.body;
+
+    end_list(exporting);
+    if (n == 0)
+        return;
+    encoding_next(exporting->encoding, &exporting->data, query->kind->plural, body);
+    encoding_begin(exporting->encoding, false, body, &exporting->list);
+    exporting->kind = query->kind;
+}
+
+static bool export_one(void *context, const struct object *object)
+{
+    struct exporting *exporting = context;
+    struct buf *body = &exporting->response.body;
+    json_t *shown = export_body(exporting, object);
+
+    encoding_next(exporting->encoding, &exporting->list, NULL, body);
+    if (shown)
+        encoding_append(exporting->encoding, shown, body);
+    else
+        body->error = -ENOMEM;
+    json_decref(shown);
+    return !body->error;
 }
 
 static bool wanted(const json_t *identities, const struct schema_kind *kind)
@@ -303,63 +343,147 @@ static bool wanted(const json_t *identities, const struct schema_kind *kind)
     return false;
 }
 
-static int export_kind(struct api_call *call, const struct schema_kind *kind,
-                       const struct filter *filter, json_t *data)
+static int export_kind(struct exporting *exporting, const struct schema_kind *kind,
+                       struct objects_read *read)
 {
+    const struct api_call *call = exporting->call;
     const struct objects_query query = {
         .kind = kind,
         .space = objects_space(call->console->objects, call->namespace),
         .recursive = api_private(call)->query.recursive,
-        .filter = filter,
+        .filter = exporting->filter,
+        .accept = is_exported,
+        .accept_context = exporting,
     };
-    struct exporting exporting = {.call = call, .list = json_array()};
-    uint64_t total;
-    int r = objects_list(call->console->objects, &query, export_one, &exporting, &total);
 
-    if (r == 0 && json_array_size(exporting.list))
-        json_object_set(data, kind->plural, exporting.list);
-    json_decref(exporting.list);
-    return r;
+    return query.space ? objects_read_add(read, &query) : -ENOENT;
 }
 
-static int export_all(struct api_call *call, const json_t *identities, struct api_error *error,
-                      json_t *data)
+static void export_value(struct exporting *exporting, const char *name, json_t *value)
 {
-    const char *text = api_parameter(call, "q");
-    _cleanup_buf_ struct buf problem = BUF_INIT(512);
-    _cleanup_filter_ struct filter *filter = NULL;
+    struct buf *body = &exporting->response.body;
+
+    encoding_next(exporting->encoding, &exporting->envelope, name, body);
+    if (value)
+        encoding_append(exporting->encoding, value, body);
+    else
+        body->error = -ENOMEM;
+    json_decref(value);
+}
+
+static int export_begin(void *context, struct objects_read *read)
+{
+    struct exporting *exporting = context;
+    struct api_call *call = exporting->call;
+    const json_t *identities = json_object_get(exporting->sparse, "identities");
+    struct buf *body = &exporting->response.body;
     int r = 0;
 
-    if (text && filter_parse(text, console_now_ms(), &problem, &filter) < 0) {
-        api_error_set(error, 400, "Bad request", "q: %s", problem.data ? problem.data : "wrong");
-        return -EINVAL;
-    }
+    encoding_begin(exporting->encoding, true, body, &exporting->envelope);
+    export_value(exporting, "APIVersion", json_integer(1));
+    export_value(exporting, "label", json_string(text_of(exporting->sparse, "label")));
+    encoding_next(exporting->encoding, &exporting->envelope, "data", body);
+    encoding_begin(exporting->encoding, true, body, &exporting->data);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(exported); i++) {
         const struct schema_kind *kind = schema_kind_by_plural(exported[i]);
 
         if (kind && wanted(identities, kind) &&
             auth_allowed(call->console->auth, call->caller, AUTH_LIST, kind, call->namespace, NULL))
-            r = export_kind(call, kind, filter, data);
+            r = export_kind(exporting, kind, read);
+    }
+    return r;
+}
+
+static void export_fail(struct api_call *call, int r)
+{
+    struct api_error error = {0};
+
+    api_error_result(&error, r, "the export");
+    api_fail(call, &error, NULL);
+}
+
+static void export_answer(void *context, int r)
+{
+    struct exporting *exporting = context;
+    struct http_response *response = &exporting->response;
+
+    end_list(exporting);
+    encoding_end(exporting->encoding, &exporting->data, &response->body);
+    encoding_end(exporting->encoding, &exporting->envelope, &response->body);
+    if (r == 0)
+        r = response->body.error;
+    response->content_type = encoding_content_type(exporting->encoding);
+    if (r < 0)
+        export_fail(exporting->call, r);
+    else
+        api_send(api_private(exporting->call), response);
+}
+
+static size_t export_held(const void *context)
+{
+    const struct exporting *exporting = context;
+
+    return exporting->response.body.len;
+}
+
+static void export_free(void *context)
+{
+    struct exporting *exporting = context;
+
+    http_response_clear(&exporting->response);
+    filter_free(&exporting->filter);
+    json_decref(exporting->sparse);
+    free(exporting);
+}
+
+static int export_accept(struct api_call *call, struct schema_problems *problems,
+                         struct api_error *error, struct exporting *ret)
+{
+    const char *text = api_parameter(call, "q");
+    _cleanup_buf_ struct buf problem = BUF_INIT(512);
+    int r = schema_accept(call->kind, SCHEMA_WRITER_USER, call->body, NULL, false, problems,
+                          &ret->sparse);
+
+    if (r == 0 && text) {
+        r = filter_parse(text, console_now_ms(), &problem, &ret->filter);
+        if (r < 0)
+            api_error_set(error, 400, "Bad request", "q: %s",
+                          problem.data ? problem.data : "wrong");
     }
     return r;
 }
 
 static void export_handle(struct api_call *call)
 {
+    static const struct api_reader reader = {
+        .begin = export_begin,
+        .visitor = {export_page, export_one},
+        .answer = export_answer,
+        .held = export_held,
+        .free = export_free,
+    };
+    _cleanup_schema_problems_ struct schema_problems problems = {0};
+    struct exporting *exporting = calloc(1, sizeof(*exporting));
     struct api_error error = {0};
-    json_t *data = json_object(), *answer;
-    int r = export_all(call, json_object_get(call->body, "identities"), &error, data);
+    int r;
 
-    if (r == 0) {
-        answer = json_pack("{s:i, s:s, s:O}", "APIVersion", 1, "label",
-                           text_of(call->body, "label"), "data", data);
-        api_answer(call, 200, answer);
-    } else {
-        if (!error.status)
-            api_error_result(&error, r, "the export");
-        api_fail(call, &error, NULL);
+    if (!exporting) {
+        export_fail(call, -ENOMEM);
+        return;
     }
-    json_decref(data);
+    exporting->call = call;
+    exporting->encoding = api_private(call)->encoding;
+    exporting->response =
+        (struct http_response){.status = 200, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
+    r = export_accept(call, &problems, &error, exporting);
+    if (r == 0) {
+        api_read(call, &reader, exporting);
+        return;
+    }
+    export_free(exporting);
+    if (!error.status && !problems.n)
+        api_error_result(&error, r, "the export");
+    api_fail(call, &error, &problems);
 }
 
 int hooks_import(struct console *console)

@@ -15,88 +15,157 @@
 
 struct matching {
     struct api_call *call;
-    const struct object *policy;
-    bool anywhere, upwards; /* besides where the policy acts */
-    json_t *seen, *found;
+    const char *home;         /* namespace of the policy */
+    bool policy_propagates;   /* it also acts below */
+    bool anywhere, upwards;   /* besides where the policy acts */
+    const struct space *last; /* of the object before: most are where others are */
+    bool last_allowed;
+    size_t n, size;
+    struct tag_set *clauses;
 };
 
 static bool acts_on(const struct matching *matching, const struct object *object)
 {
-    const char *home = matching->policy->space->name, *there = object->space->name;
+    const char *there = object->space->name;
 
-    if (matching->anywhere || strcmp(home, there) == 0)
+    if (matching->anywhere || strcmp(matching->home, there) == 0)
         return true;
-    if (namespace_is_within(home, there))
-        return object_flag(matching->policy, "propagate");
-    return matching->upwards && namespace_is_within(there, home) &&
+    if (namespace_is_within(matching->home, there))
+        return matching->policy_propagates;
+    return matching->upwards && namespace_is_within(there, matching->home) &&
            object_flag(object, "propagate");
 }
 
-static bool visit(void *context, const struct object *object)
+static bool may_list(struct matching *matching, const struct object *object)
 {
-    struct matching *matching = context;
-    struct api_call *call = matching->call;
+    const struct api_call *call = matching->call;
 
-    if (!acts_on(matching, object) || object_flag(object, "archived") ||
-        json_object_get(matching->seen, object->id))
-        return true;
-    if (strcmp(object->space->name, call->namespace) != 0 &&
-        !auth_allowed(call->console->auth, call->caller, AUTH_LIST, object->kind,
-                      object->space->name, NULL))
-        return true;
-    json_object_set_new(matching->seen, object->id, json_true());
-    json_array_append_new(matching->found, api_show(call, object));
-    return true;
+    if (object->space != matching->last) {
+        matching->last = object->space;
+        matching->last_allowed = strcmp(object->space->name, call->namespace) == 0 ||
+                                 auth_allowed(call->console->auth, call->caller, AUTH_LIST,
+                                              object->kind, object->space->name, NULL);
+    }
+    return matching->last_allowed;
 }
 
-static void match_expression(struct matching *matching, const json_t *expression)
+static bool is_matched(void *context, const struct object *object)
 {
-    size_t i, j;
-    json_t *clause, *tag;
+    return acts_on(context, object) && may_list(context, object);
+}
+
+static int add_clause(struct matching *matching, const json_t *clause)
+{
+    struct tag_set *more;
+    struct tag_set *set;
+    const json_t *tag;
+    size_t i;
+    int r = 0;
+
+    if (matching->n == matching->size) {
+        matching->size = matching->size ? matching->size * 2 : 16;
+        more = reallocarray(matching->clauses, matching->size, sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        matching->clauses = more;
+    }
+    set = &matching->clauses[matching->n++];
+    *set = (struct tag_set){0};
+    json_array_foreach((json_t *)clause, i, tag)
+    {
+        if (r == 0 && json_is_string(tag))
+            r = tag_set_add(set, json_string_value(tag));
+    }
+    if (r < 0) /* what is no tag has nobody */
+        tag_set_clear(set);
+    return r == -ENOMEM ? r : 0;
+}
+
+static int add_expression(struct matching *matching, const json_t *expression)
+{
+    const json_t *clause;
+    size_t i;
+    int r = 0;
 
     json_array_foreach((json_t *)expression, i, clause)
     {
-        _cleanup_tag_set_ struct tag_set set = {0};
-
-        json_array_foreach(clause, j, tag) if (json_is_string(tag))
-            tag_set_add(&set, json_string_value(tag));
-        if (set.n)
-            objects_by_tags(matching->call->console->objects, matching->call->kind, &set, visit,
-                            matching);
+        if (r == 0)
+            r = add_clause(matching, clause);
     }
+    return r;
 }
 
-static void match_rules(struct matching *matching, const json_t *rules)
+static int add_rules(struct matching *matching, const json_t *rules)
 {
+    const json_t *rule;
     size_t i;
-    json_t *rule;
+    int r = 0;
 
     json_array_foreach((json_t *)rules, i, rule)
-        match_expression(matching, json_object_get(rule, "object"));
+    {
+        if (r == 0)
+            r = add_expression(matching, json_object_get(rule, "object"));
+    }
+    return r;
+}
+
+static void matching_free(void *context)
+{
+    struct matching *matching = context;
+
+    for (size_t i = 0; i < matching->n; i++)
+        tag_set_clear(&matching->clauses[i]);
+    free(matching->clauses);
+    free(matching);
+}
+
+static int add_side(struct matching *matching, const struct object *policy, bool object_side)
+{
+    bool is_ruleset = strcmp(policy->kind->name, "networkrulesetpolicy") == 0;
+    json_t *body = object_parse(policy);
+    int r = body ? 0 : -ENOMEM;
+
+    matching->upwards = object_side;
+    matching->anywhere =
+        object_side && is_ruleset && strcmp(matching->call->kind->name, "processingunit") == 0;
+    if (r == 0 && object_side && is_ruleset) {
+        r = add_rules(matching, json_object_get(body, "incomingRules"));
+        if (r == 0)
+            r = add_rules(matching, json_object_get(body, "outgoingRules"));
+    } else if (r == 0) {
+        r = add_expression(matching, json_object_get(body, object_side ? "object" : "subject"));
+    }
+    json_decref(body);
+    return r;
 }
 
 static void run(struct api_call *call, bool object_side)
 {
+    static const struct tag_set none = {0};
     const struct object *policy = api_parent(call);
-    struct matching matching = {
-        .call = call, .policy = policy, .seen = json_object(), .found = json_array()};
-    json_t *body = policy ? object_parse(policy) : NULL;
-    bool is_ruleset = policy && strcmp(policy->kind->name, "networkrulesetpolicy") == 0;
+    struct matching *matching = calloc(1, sizeof(*matching));
+    struct objects_query query = {.kind = call->kind, .filter = api_private(call)->query.filter};
+    struct api_error error = {0};
+    int r = matching ? 0 : -ENOMEM;
 
-    matching.upwards = object_side;
-    matching.anywhere =
-        object_side && is_ruleset && strcmp(call->kind->name, "processingunit") == 0;
-    if (!object_side)
-        match_expression(&matching, json_object_get(body, "subject"));
-    else if (is_ruleset) {
-        match_rules(&matching, json_object_get(body, "incomingRules"));
-        match_rules(&matching, json_object_get(body, "outgoingRules"));
-    } else {
-        match_expression(&matching, json_object_get(body, "object"));
+    if (r == 0) {
+        *matching = (struct matching){.call = call,
+                                      .home = policy->space->name,
+                                      .policy_propagates = object_flag(policy, "propagate")};
+        r = add_side(matching, policy, object_side);
     }
-    json_decref(body);
-    json_decref(matching.seen);
-    api_answer_page(call, matching.found);
+    if (r < 0) {
+        if (matching)
+            matching_free(matching);
+        api_error_result(&error, r, call->kind->name);
+        api_fail(call, &error, NULL);
+        return;
+    }
+    query.clauses = matching->n ? matching->clauses : &none;
+    query.n_clauses = matching->n;
+    query.accept = is_matched;
+    query.accept_context = matching;
+    api_read_query(api_private(call), &query, matching, matching_free);
 }
 
 static void by_mode(struct api_call *call)

@@ -73,14 +73,18 @@ bool object_flag(const struct object *object, const char *attribute);
 
 struct objects_query {
     const struct schema_kind *kind;
-    const struct space *space;
-    bool recursive;  /* also in namespaces below */
-    bool propagated; /* also what ancestors propagate */
+    const struct space *space; /* NULL: anywhere */
+    bool recursive;            /* also in namespaces below */
+    bool propagated;           /* also what ancestors propagate */
     bool archived;
-    const struct filter *filter; /* NULL: all */
-    const char *const *order;    /* attribute names, "-" in front: descending; NULL: by ID */
-    size_t offset, limit;        /* limit 0: all */
-    const char *after;           /* ID to go on after; with `order`, -ESTALE when it is gone */
+    const struct filter *filter;   /* NULL: all */
+    const struct tag_set *clauses; /* NULL: all; else those with all tags of one of them */
+    size_t n_clauses;
+    bool (*accept)(void *context, const struct object *object); /* NULL: all */
+    void *accept_context;
+    const char *const *order; /* attribute names, "-" in front: descending; NULL: by ID */
+    size_t offset, limit;     /* limit 0: all */
+    const char *after;        /* ID to go on after; with `order`, -ESTALE when it is gone */
 };
 /* `visit` gets the objects of the page in order. @param ret_total all that match */
 int objects_list(const struct objects *objects, const struct objects_query *query,
@@ -92,7 +96,7 @@ int objects_list(const struct objects *objects, const struct objects_query *quer
  * were added, each once, whatever happens to them between the steps; `visit` may keep them until
  * the read is freed or a step fails. Too many changes meanwhile end the oldest read: -ENOBUFS.
  */
-#define OBJECTS_READ_QUERIES_MAX 64
+#define OBJECTS_READ_QUERIES_MAX 128
 struct objects_read;
 struct objects_visitor {
     /* Before the first object of each query: all that match, those that are on the page. May be
@@ -109,20 +113,10 @@ int objects_read_step(struct objects_read *read, uint64_t until_ns,
 void objects_read_free(struct objects_read **read);
 #define _cleanup_objects_read_ _cleanup_(objects_read_free)
 
-/* A tag that `n` objects carry. */
-struct objects_tag {
-    const char *text;
-    size_t n;
-    const void *private_data;
-};
 /* Objects of a kind that carry every tag of a clause, anywhere; false from `visit` stops. */
 void objects_by_tags(const struct objects *objects, const struct schema_kind *kind,
                      const struct tag_set *clause,
                      bool (*visit)(void *context, const struct object *object), void *context);
-/* Every tag that objects carry, in no order. */
-void objects_tags_visit(const struct objects *objects,
-                        bool (*visit)(void *context, const struct objects_tag *tag), void *context);
-const struct object *objects_tag_member(const struct objects_tag *tag, size_t i);
 void objects_in_space(const struct objects *objects, const struct space *space,
                       const struct schema_kind *kind,
                       bool (*visit)(void *context, const struct object *object), void *context);

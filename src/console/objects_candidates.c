@@ -3,6 +3,7 @@
 /*
  * Where the candidates of a list come from, cheapest first:
  *   a page of a list that is there already, when there are no conditions
+ *   clauses        for each, the shortest list of objects with one of its tags
  *   required tags   the shortest list of objects with one of the tags
  *   any of          the lists of all of them
  *   the namespace   the objects of the kind in it, or of the whole kind
@@ -96,7 +97,7 @@ static int gather_spaces(struct part *part)
 
     id_list_sort((struct id_list *)&part->table->all);
     part->sorted = true;
-    if (query->recursive && (!top->parent || is_most(part, top)))
+    if (!top || (query->recursive && (!top->parent || is_most(part, top))))
         return take_list(part, &part->table->all);
     part->sorted = !query->recursive && !query->propagated;
     if (query->propagated)
@@ -152,6 +153,32 @@ static int gather_any(const struct objects *objects, struct part *part)
     return r;
 }
 
+/* The clauses of one query may find an object more than once. */
+static int gather_clauses(const struct objects *objects, struct part *part)
+{
+    int r = 0;
+
+    part->plan.residual = part->query.filter != NULL;
+    for (size_t i = 0; r == 0 && i < part->query.n_clauses; i++) {
+        const struct tag_set *clause = &part->query.clauses[i];
+        const struct tag_record *best = NULL;
+
+        for (size_t j = 0; j < clause->n; j++) {
+            const struct tag_record *record = tag_table_find(&objects->tags, clause->tags[j]);
+
+            if (!record) {
+                best = NULL;
+                break;
+            }
+            if (!best || record->n < best->n)
+                best = record;
+        }
+        if (best)
+            r = take_members(part, best);
+    }
+    return r;
+}
+
 /* ---- All of it ----------------------------------------------------------------------------- */
 
 /* Without conditions a page is a piece of a list that is there already; NULL: it is not. */
@@ -161,8 +188,8 @@ static const struct id_list *whole_list(const struct part *part)
     const struct objects_query *query = &part->query;
     const struct id_list *list;
 
-    if (query->filter || query->order || (query->propagated && query->space->parent) ||
-        (query->recursive && query->space->parent))
+    if (query->filter || query->order || query->accept || !query->space ||
+        (query->propagated && query->space->parent) || (query->recursive && query->space->parent))
         return NULL;
     id_list_sort((struct id_list *)&part->table->all);
     list = query->recursive ? &part->table->all : bucket_of(part, query->space);
@@ -186,8 +213,11 @@ static int gather_page(struct part *part, const struct id_list *list)
 
 int part_gather(const struct objects *objects, struct part *part)
 {
-    const struct id_list *whole = whole_list(part);
+    const struct id_list *whole;
 
+    if (part->query.clauses)
+        return gather_clauses(objects, part);
+    whole = whole_list(part);
     if (whole)
         return gather_page(part, whole);
     plan_make(&part->plan, part->query.filter, part->query.kind);
@@ -202,7 +232,7 @@ static bool in_reach(const struct part *part, const struct object_entry *entry)
 {
     const struct space *space = part->query.space, *at;
 
-    if (entry->public.space == space)
+    if (!space || entry->public.space == space)
         return true;
     if (part->query.recursive)
         for (at = entry->public.space; at; at = at->parent)
@@ -224,6 +254,15 @@ static bool has_tag(const struct object_entry *entry, const char *tag)
     return false;
 }
 
+static bool in_clauses(const struct part *part, const struct object_entry *entry)
+{
+    for (size_t i = 0; i < part->query.n_clauses; i++)
+        if (part->query.clauses[i].n &&
+            tag_set_has_all(&entry->public.tags, &part->query.clauses[i]))
+            return true;
+    return false;
+}
+
 bool part_wants(const struct part *part, const struct object_entry *entry)
 {
     if (entry->table != part->table || (entry->archived && !part->query.archived))
@@ -231,5 +270,7 @@ bool part_wants(const struct part *part, const struct object_entry *entry)
     for (size_t i = 0; i < part->plan.n_required; i++)
         if (!has_tag(entry, part->required[i]))
             return false;
+    if (part->query.clauses && !in_clauses(part, entry))
+        return false;
     return in_reach(part, entry);
 }

@@ -37,23 +37,3 @@ void objects_in_space(const struct objects *objects, const struct space *space,
         if (!visit(context, &list->items[i]->public))
             return;
 }
-
-void objects_tags_visit(const struct objects *objects,
-                        bool (*visit)(void *context, const struct objects_tag *tag), void *context)
-{
-    for (size_t i = 0; i < objects->tags.n_heads; i++) {
-        for (const struct tag_record *at = objects->tags.heads[i]; at; at = at->next) {
-            const struct objects_tag tag = {at->text, at->n, at};
-
-            if (!visit(context, &tag))
-                return;
-        }
-    }
-}
-
-const struct object *objects_tag_member(const struct objects_tag *tag, size_t i)
-{
-    const struct tag_record *record = tag->private_data;
-
-    return &record->members[i].entry->public;
-}

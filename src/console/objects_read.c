@@ -161,7 +161,7 @@ static int add(const struct objects *objects, struct objects_read *read,
 {
     struct part *part;
 
-    assert(query->kind && query->space);
+    assert(query->kind);
 
     if (read->n == OBJECTS_READ_QUERIES_MAX)
         return -BULKHEAD_ETOOMANY;
@@ -192,6 +192,7 @@ static void choose_one(struct part *part)
     struct object_entry *entry = part->found[part->next++];
 
     if (part_wants(part, entry) &&
+        (!part->query.accept || part->query.accept(part->query.accept_context, &entry->public)) &&
         (!part->plan.residual || filter_matches(part->query.filter, get, &entry->public)))
         part->found[part->kept++] = entry;
 }
@@ -203,7 +204,7 @@ static int choose(struct objects_read *read, struct part *part, uint64_t until_n
 
     while (part->next < part->n && now < until_ns && r == 0) {
         choose_one(part);
-        if (!part->plan.residual && part->next % CLOCK_EVERY != 0)
+        if (!part->plan.residual && !part->query.accept && part->next % CLOCK_EVERY != 0)
             continue;
         now = uv_hrtime();
         r = part->plan.residual && now - begun > left ? -ETIME : 0;

@@ -70,6 +70,35 @@ def test_others_are_served_during_a_long_list(installation, client):
     assert statistics.median(within) >= 5, (within, lists)
 
 
+@pytest.mark.parametrize("path", ["/externalnetworks", "/search?q=version%20absent", "/tags", "/export"])
+def test_others_are_served_during_other_long_requests(installation, client, path):
+    """How often the loop comes round: others, one after the other, while it is at work."""
+    reader, lengths = another(installation, client), []
+    reader.get("/_meta/name")
+
+    def ask():
+        start = time.monotonic()
+        answer = client.post(path, {"identities": []}, namespace="/many") if path == "/export" \
+            else client.get(path, namespace="/many")
+        assert answer.status == 200
+        lengths.append(time.monotonic() - start)
+
+    def longest():
+        """Of the others' waits while somebody else asks for much."""
+        thread = threading.Thread(target=lambda: [ask() for _ in range(5)])
+        thread.start()
+        waits = []
+        while thread.is_alive():
+            start = time.monotonic()
+            reader.get("/_meta/name")
+            waits.append(time.monotonic() - start)
+        thread.join()
+        return statistics.quantiles(waits, n=20)[-1]
+
+    wait = longest()
+    assert wait < 0.5 * min(lengths) or wait < 0.01, (wait, lengths)
+
+
 def test_lists_of_those_who_left_are_given_up(installation, client):
     def seconds():
         with open(f"/proc/{installation.process.pid}/stat") as file:

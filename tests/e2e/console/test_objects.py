@@ -409,6 +409,9 @@ def test_tags_and_search(client, namespace):
     assert only == []
     values = client.get("/tagvalues?key=team", namespace=namespace).body
     assert values == [{"key": "team", "values": ["0", "1", "2"]}]
+    first = client.get("/tagvalues?page=2&pagesize=1", namespace=namespace)
+    assert [v["key"] for v in first.body] == ["$name"] and first.headers["X-Count-Total"] == "4", first
+    assert [t["value"] for t in client.get("/tags?limit=2", namespace=namespace).body] == sorted(tags)[:2]
     hits = client.get("/search?q=r001", namespace=namespace).body
     assert [h["object"]["name"] for h in hits] == ["r001"]
     assert len(client.get("/search?q=PENGUINS", namespace=namespace).body) == 3

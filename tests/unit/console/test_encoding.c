@@ -247,13 +247,52 @@ static void test_accept(void **state)
     }
 }
 
+/* Built piece by piece it is the same as at one go. */
+static void test_lengths_at_the_end(void **state)
+{
+    for (int e = ENCODING_JSON; e <= ENCODING_MSGPACK; e++) {
+        _cleanup_buf_ struct buf buf = BUF_INIT(65536);
+        char problem[ENCODING_PROBLEM_MAX];
+        struct encoding_open map, list, none;
+        json_t *three = json_integer(3), *value, *expected;
+
+        encoding_begin(e, true, &buf, &map);
+        encoding_next(e, &map, "a \"quoted\" name", &buf);
+        encoding_begin(e, false, &buf, &list);
+        for (int i = 0; i < 300; i++) {
+            encoding_next(e, &list, NULL, &buf);
+            encoding_append(e, three, &buf);
+        }
+        encoding_end(e, &list, &buf);
+        encoding_next(e, &map, "empty", &buf);
+        encoding_begin(e, false, &buf, &none);
+        encoding_end(e, &none, &buf);
+        encoding_end(e, &map, &buf);
+        value = encoding_decode(e, (const uint8_t *)buf.data, buf.len, problem, sizeof(problem));
+        if (!value)
+            fail_msg("%s", problem);
+        expected = json_pack("{s:[], s:[]}", "a \"quoted\" name", "empty");
+        for (int i = 0; i < 300; i++)
+            json_array_append(json_object_get(expected, "a \"quoted\" name"), three);
+        assert_true(json_equal(value, expected));
+        json_decref(three);
+        json_decref(value);
+        json_decref(expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_json),       cmocka_unit_test(test_wrong_msgpack),
-        cmocka_unit_test(test_limits),           cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_lists_by_element), cmocka_unit_test(test_timestamps),
-        cmocka_unit_test(test_content_type),     cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_wrong_json),
+        cmocka_unit_test(test_wrong_msgpack),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_lengths_at_the_end),
+        cmocka_unit_test(test_lists_by_element),
+        cmocka_unit_test(test_timestamps),
+        cmocka_unit_test(test_content_type),
+        cmocka_unit_test(test_accept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
