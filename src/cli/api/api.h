@@ -86,10 +86,21 @@ int input_read(struct cli_call *call, const struct schema_kind *kind, bool many,
 int input_check(struct cli_call *call, const struct schema_kind *kind, const json_t *object,
                 const json_t *stored, const char *where);
 void input_report(struct cli_call *call, const struct schema_problems *problems, const char *where);
-/* $EDITOR on `object`, in YAML, until it is right by `check` or given up (CLI_FAILED). */
+/*
+ * $EDITOR on `object`, in YAML, until it is right by `check` or given up (CLI_FAILED). What was
+ * written and then not sent is somebody's work: unless `sent`, editor_end() leaves the file and
+ * says where it is.
+ */
+struct editor {
+    struct cli_call *call;
+    char *path;
+    bool changed, sent;
+};
 typedef int editor_check_fn(void *context, json_t *object);
-int editor_edit(struct cli_call *call, const struct schema_kind *kind, const json_t *object,
+int editor_edit(struct editor *editor, const struct schema_kind *kind, const json_t *object,
                 editor_check_fn *check, void *context, json_t **ret);
+void editor_end(struct editor *editor);
+#define _cleanup_editor_ _cleanup_(editor_end)
 /* Comments with what each attribute is, in YAML. */
 void stub_print(const struct schema_kind *kind, const json_t *object, FILE *out);
 json_t *stub_object(const struct schema_kind *kind);

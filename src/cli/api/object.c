@@ -180,8 +180,9 @@ static int check_edited(void *context, json_t *object)
 }
 
 /* Behind what is given already, all that could be. */
-static int edit_new(struct cli_call *call, const struct schema_kind *kind, json_t *list)
+static int edit_new(struct editor *editor, const struct schema_kind *kind, json_t *list)
 {
+    struct cli_call *call = editor->call;
     struct editing editing = {call, kind, NULL};
     json_t *object = stub_object(kind), *edited = NULL;
     int r = object ? CLI_DONE : cli_no_memory(call);
@@ -191,7 +192,7 @@ static int edit_new(struct cli_call *call, const struct schema_kind *kind, json_
     if (r == CLI_DONE && json_object_update(object, json_array_get(list, 0)) < 0)
         r = cli_no_memory(call);
     if (r == CLI_DONE)
-        r = editor_edit(call, kind, object, check_edited, &editing, &edited);
+        r = editor_edit(editor, kind, object, check_edited, &editing, &edited);
     if (r == CLI_DONE)
         json_array_set_new(list, 0, edited);
     json_decref(object);
@@ -219,6 +220,7 @@ int cli_api_create(struct cli_call *call)
 {
     _cleanup_session_ struct session session = {0};
     _cleanup_show_ struct show show = {0};
+    _cleanup_editor_ struct editor editor = {.call = call};
     _cleanup_free_
     char *path = NULL;
     const struct schema_kind *kind = NULL;
@@ -229,7 +231,7 @@ int cli_api_create(struct cli_call *call)
     if (r == CLI_DONE)
         r = input_read(call, kind, true, &list);
     if (r == CLI_DONE && cli_flag(call, "interactive"))
-        r = edit_new(call, kind, list);
+        r = edit_new(&editor, kind, list);
     json_array_foreach(list, i, object)
     {
         if (r == CLI_DONE)
@@ -251,6 +253,7 @@ int cli_api_create(struct cli_call *call)
         if (r == CLI_DONE)
             client_work_done(session.client, i + 1);
     }
+    editor.sent = r == CLI_DONE;
     if (session.client)
         client_work(session.client, NULL, 0);
     if (r == CLI_DONE && !(show.single && call->output.format != CLI_TABLE))
@@ -268,9 +271,10 @@ static void add_override(struct cli_call *call, struct client_request *request)
 }
 
 /* The whole object goes back, with the time it was read at: a change in between is a conflict. */
-static int edit_present(struct cli_call *call, const struct schema_kind *kind, json_t *present,
+static int edit_present(struct editor *editor, const struct schema_kind *kind, json_t *present,
                         json_t *changes, json_t **ret)
 {
+    struct cli_call *call = editor->call;
     struct editing editing = {call, kind, present};
     json_t *all = stub_object(kind), *edited = NULL, *time;
     const char *key;
@@ -286,7 +290,7 @@ static int edit_present(struct cli_call *call, const struct schema_kind *kind, j
         if (given || now)
             json_object_set(all, key, given ? given : now);
     }
-    r = editor_edit(call, kind, all, check_edited, &editing, &edited);
+    r = editor_edit(editor, kind, all, check_edited, &editing, &edited);
     json_decref(all);
     if (r != CLI_DONE)
         return r;
@@ -326,6 +330,7 @@ int cli_api_update(struct cli_call *call)
     _cleanup_session_ struct session session = {0};
     _cleanup_show_ struct show show = {0};
     const struct schema_kind *kind = NULL;
+    _cleanup_editor_ struct editor editor = {.call = call};
     bool interactive = cli_flag(call, "interactive");
     json_t *list = NULL, *present = NULL, *body = NULL;
     int r = begin(call, SCHEMA_UPDATE, &kind, &session);
@@ -339,13 +344,14 @@ int cli_api_update(struct cli_call *call)
     if (r == CLI_DONE)
         r = api_find(&session, kind, call->arguments[1], &present);
     if (r == CLI_DONE && interactive)
-        r = edit_present(call, kind, present, json_array_get(list, 0), &body);
+        r = edit_present(&editor, kind, present, json_array_get(list, 0), &body);
     else if (r == CLI_DONE)
         body = json_incref(json_array_get(list, 0));
     if (r == CLI_DONE && !interactive)
         r = input_check(call, kind, body, present, NULL);
     if (r == CLI_DONE)
         r = send_update(&session, kind, present, body, interactive ? "PUT" : "PATCH", &show);
+    editor.sent = r == CLI_DONE;
     json_decref(list);
     json_decref(present);
     json_decref(body);

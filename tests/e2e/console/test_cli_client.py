@@ -60,7 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_one
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
 
 
 @pytest.fixture(scope="module")
@@ -368,3 +368,63 @@ def test_what_stands_nearer_counts(server, run, tmp_path):
     assert server.requests[-1][2]["X-Namespace"] == "/flag"
     run("api", "list", "extnet", BULKHEAD_NAMESPACE="/environment")
     assert server.requests[-1][2]["X-Namespace"] == "/environment"
+
+
+def test_an_interrupt_gives_the_echo_back(server, environment):
+    terminal = Terminal(["auth", "local", "--account", "ann", "-A", f"https://127.0.0.1:{server.server_port}"],
+                        environment)
+    terminal.until("Password: ")
+    assert not terminal.echoes()
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(20) == -signal.SIGINT and terminal.echoes()
+    terminal.end()
+    assert server.requests == []
+
+
+@pytest.fixture
+def edit(server, run, tmp_path):
+    """Edit an object with a shell script, in a directory for temporary files that is looked into after."""
+    (tmp_path / "tmp").mkdir()
+    editor = tmp_path / "editor"
+
+    def edit(script, answer, status=0):
+        editor.write_text(f"#!/bin/sh\n{script}\n")
+        editor.chmod(0o755)
+        stored = {"ID": "0" * 24, "name": "a", "namespace": "/", "entries": ["192.0.2.0/24"], "updateTime": "T"}
+        server.answers += [(200, {}, json.dumps([stored]).encode()), answer]
+        done = run("api", "update", "extnet", "a", "-i", EDITOR=str(editor), TMPDIR=str(tmp_path / "tmp"), status=status)
+        return done, [path.read_text() for path in (tmp_path / "tmp").iterdir()]
+    return edit
+
+
+CHANGE = 'sed -i "s/^description:.*/description: mine/" "$1"'
+
+
+def test_what_was_sent_is_not_kept(server, edit):
+    done, left = edit(CHANGE, (200, {}, b'{"ID": "x"}'))
+    assert left == [] and json.loads(server.requests[-1][3])["description"] == "mine"
+    assert edit("true", None, status=1)[1] == [] and server.requests[-1][0] == "GET"
+
+
+@pytest.mark.parametrize("answer, status", [((409, {}, b"[]"), 1), ((422, {}, b"[]"), 2), ("hang up", 1)])
+def test_what_was_written_and_not_sent_is_kept(server, edit, answer, status):
+    server.default = answer
+    done, left = edit(CHANGE, answer, status=status)
+    assert len(left) == 1 and "\ndescription: mine\n" in left[0]
+    assert "what was written and not sent is in " in done.stderr
+
+
+def test_wrong_edits_are_kept(server, edit):
+    done, left = edit('echo "entries: 7" > "$1"', None, status=2)
+    assert left == ["entries: 7\n"] and "entries: found " in done.stderr
+
+
+def test_an_interrupt_in_the_editor_is_the_editors(server, edit):
+    done, left = edit(f"kill -INT $PPID\n{CHANGE}", (200, {}, b'{"ID": "x"}'))
+    assert left == [] and server.requests[-1][0] == "PUT"
+
+
+def test_an_interrupt_before_anything_is_written_leaves_no_file(server, edit, tmp_path):
+    """SIGTERM ends us under the editor's feet; it has written nothing yet."""
+    done, left = edit("kill -TERM $PPID\nsleep 1", None, status=-signal.SIGTERM)
+    assert left == []
