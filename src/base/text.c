@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -83,6 +84,42 @@ size_t text_utf8_count(const char *text, size_t len)
         at += n ? n : 1;
     }
     return count;
+}
+
+/* Wrong bytes go. */
+static void keep_characters(char *text)
+{
+    size_t len = strlen(text), kept = 0;
+    uint32_t point;
+
+    for (size_t at = 0; at < len;) {
+        size_t n = text_utf8_next(text + at, len - at, &point);
+
+        memmove(text + kept, text + at, n);
+        kept += n;
+        at += n ? n : 1;
+    }
+    text[kept] = '\0';
+}
+
+void text_vformat(char *ret, size_t size, const char *format, va_list args)
+{
+    assert(ret);
+    assert(size > 0);
+
+    if (vsnprintf(ret, size, format, args) < 0)
+        *ret = '\0';
+    if (!text_utf8_valid(ret, strlen(ret), NULL))
+        keep_characters(ret);
+}
+
+void text_format(char *ret, size_t size, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    text_vformat(ret, size, format, args);
+    va_end(args);
 }
 
 static bool is_control(uint32_t point)

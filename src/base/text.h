@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/macros.h"
 
 struct buf;
 
@@ -17,6 +20,11 @@ size_t text_utf8_next(const char *text, size_t len, uint32_t *ret_point);
 bool text_utf8_valid(const char *text, size_t len, size_t *ret_bad);
 /* Number of code points; a wrong byte counts as one. */
 size_t text_utf8_count(const char *text, size_t len);
+
+/* snprintf() for text that others read: what does not fit is cut off between two characters, never
+ * within one, also where a precision ("%.150s") cut before. @param size  of `ret`, > 0 */
+void text_format(char *ret, size_t size, const char *format, ...) _printf_(3, 4);
+void text_vformat(char *ret, size_t size, const char *format, va_list args) _printf_(3, 0);
 
 #define TEXT_QUOTE_MAX 80 /* characters of foreign text that a message shows */
 

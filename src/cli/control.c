@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define READ_BYTES 65536
 
@@ -19,7 +20,7 @@ static int fail(struct control *control, int error, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(control->message, sizeof(control->message), format, ap);
+    text_vformat(control->message, sizeof(control->message), format, ap);
     va_end(ap);
     return error;
 }

@@ -19,7 +19,7 @@ static int wrong(char problem[PEER_PROBLEM_MAX], const char *found, const char *
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(expected, sizeof(expected), format, ap);
+    text_vformat(expected, sizeof(expected), format, ap);
     va_end(ap);
     text_quote(&buf, found, strlen(found));
     snprintf(problem, PEER_PROBLEM_MAX, "found %s, %s", buf.data ? buf.data : "''", expected);

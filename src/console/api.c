@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/api_internal.h"
 #include "console/render.h"
 
@@ -125,7 +126,7 @@ void api_warn(struct api_call *call, const char *format, ...)
     if (call->n_warnings == API_WARNINGS_MAX)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     /* One header holds them all, parted by ";". */
     for (char *at = text; *at; at++)
@@ -171,7 +172,7 @@ static void fail(struct api_call_private *call, int status, const char *title, c
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     api_error_set(&error, status, title, "%s", text);
     api_fail(&call->public, &error, NULL);

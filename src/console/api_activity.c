@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/api_internal.h"
 
 /* What a write leaves in /activities: one entry for the call, whatever it changed. */
@@ -93,7 +94,7 @@ static const char *name_of(const struct api_call *call, const struct store_op *o
         op->object.body ? json_loadb(op->object.body, op->object.body_len, 0, NULL) : NULL;
     const char *name = json_string_value(json_object_get(body, "name"));
 
-    snprintf(text, size, "%s", name ? name : object ? object->name : "");
+    text_format(text, size, "%s", name ? name : object ? object->name : "");
     json_decref(body);
     return text;
 }
@@ -119,8 +120,8 @@ int api_log_changes(struct api_call *call, struct change_set *set)
         return 0;
     diff_of(call, op, &diff);
     name_of(call, op, name, sizeof(name));
-    snprintf(message, sizeof(message), "%s %s '%s' (%s)%s", operation_of(op), op->object.kind, name,
-             op->object.id, change_set_count(set) > 1 ? " and more" : "");
+    text_format(message, sizeof(message), "%s %s '%s' (%s)%s", operation_of(op), op->object.kind,
+                name, op->object.id, change_set_count(set) > 1 ? " and more" : "");
     snprintf(namespace, sizeof(namespace), "%s", op->object.namespace);
     if (call->request)
         snprintf(source, sizeof(source), " from %s", call->request->client);

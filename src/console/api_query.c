@@ -30,10 +30,10 @@ static int refuse(struct api_error *error, const char *key, const char *format, 
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     api_error_set(error, 400, "Bad request", "%s", text);
-    snprintf(error->attribute, sizeof(error->attribute), "%s", key);
+    text_format(error->attribute, sizeof(error->attribute), "%s", key);
     return -EINVAL;
 }
 

@@ -4,6 +4,8 @@
 
 #include "console/api_internal.h"
 
+#include "base/text.h"
+
 #define SEGMENTS_MAX 3
 #define SEGMENT_BYTES_MAX 64
 
@@ -57,8 +59,8 @@ static const struct schema_kind *find_kind(const char *plural, struct api_route 
     nearest = schema_kind_nearest(plural);
     kind = schema_kind_find(nearest ? nearest : plural);
     nearest = kind && !kind->hidden ? kind->plural : NULL;
-    snprintf(ret->message, sizeof(ret->message), "there is no /%.60s%s%s%s", plural,
-             nearest ? "; did you mean /" : "", nearest ? nearest : "", nearest ? "?" : "");
+    text_format(ret->message, sizeof(ret->message), "there is no /%.60s%s%s%s", plural,
+                nearest ? "; did you mean /" : "", nearest ? nearest : "", nearest ? "?" : "");
     return NULL;
 }
 
@@ -76,8 +78,8 @@ static void parse_object(const struct segments *segments, struct api_route *ret)
     const struct schema_sub_route *sub_route;
 
     if (!is_id(segments->text[1])) {
-        snprintf(ret->message, sizeof(ret->message), "found '%.60s', expected an ID of %d digits",
-                 segments->text[1], SCHEMA_ID_LEN);
+        text_format(ret->message, sizeof(ret->message),
+                    "found '%.60s', expected an ID of %d digits", segments->text[1], SCHEMA_ID_LEN);
         return;
     }
     memcpy(ret->id, segments->text[1], sizeof(ret->id));
@@ -87,8 +89,8 @@ static void parse_object(const struct segments *segments, struct api_route *ret)
     }
     sub_route = find_sub_route(ret->kind, segments->text[2]);
     if (!sub_route) {
-        snprintf(ret->message, sizeof(ret->message), "there is no /%.60s/:id/%.60s",
-                 ret->kind->plural, segments->text[2]);
+        text_format(ret->message, sizeof(ret->message), "there is no /%.60s/:id/%.60s",
+                    ret->kind->plural, segments->text[2]);
         return;
     }
     ret->parent = ret->kind;

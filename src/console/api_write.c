@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/api_internal.h"
 #include "console/render.h"
 
@@ -20,10 +21,10 @@ static int refuse(struct api_error *error, int status, const char *title, const 
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     api_error_set(error, status, title, "%s", text);
-    snprintf(error->attribute, sizeof(error->attribute), "%s", attribute ? attribute : "");
+    text_format(error->attribute, sizeof(error->attribute), "%s", attribute ? attribute : "");
     return -EINVAL;
 }
 

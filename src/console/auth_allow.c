@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/auth_internal.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -68,7 +70,7 @@ static void say(json_t *explain, const char *format, ...)
     if (!explain || json_array_size(explain) >= AUTH_EXPLAIN_MAX)
         return;
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    text_vformat(line, sizeof(line), format, args);
     va_end(args);
     json_array_append_new(explain, json_string(line));
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /*
  * Nobody gives what he does not hold. A right has four edges: permissions, the namespace, networks
  * and time. Whoever makes a policy must hold, now and with this token, rights that reach as far as
@@ -86,7 +88,7 @@ static bool token_for_some_uses(const struct caller *caller)
 static int refuse(struct api_error *error, const char *attribute, const char *text)
 {
     api_error_set(error, 403, "Forbidden", "%s", text);
-    snprintf(error->attribute, sizeof(error->attribute), "%s", attribute);
+    text_format(error->attribute, sizeof(error->attribute), "%s", attribute);
     return -EPERM;
 }
 
@@ -123,8 +125,8 @@ static int refuse_edge(const struct holding *holding, const char *missing, struc
         attribute = "activeSchedule";
         how = "at times: set the same activeSchedule, and no longer activeDuration";
     }
-    snprintf(text, sizeof(text), "you hold %.200s in %.300s by the policy '%.200s' only %s%s",
-             missing, wanted->authorized, own ? own->name : "", how, end);
+    text_format(text, sizeof(text), "you hold %.200s in %.300s by the policy '%.200s' only %s%s",
+                missing, wanted->authorized, own ? own->name : "", how, end);
     return refuse(error, attribute, text);
 }
 
@@ -133,8 +135,8 @@ static int refuse_permission(const struct auth_policy *wanted, const char *missi
 {
     char text[1024];
 
-    snprintf(text, sizeof(text), "you cannot give %.300s in %.300s: you do not have it", missing,
-             wanted->authorized);
+    text_format(text, sizeof(text), "you cannot give %.300s in %.300s: you do not have it", missing,
+                wanted->authorized);
     return refuse(error, "authorizedIdentities", text);
 }
 

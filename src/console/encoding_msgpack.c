@@ -39,7 +39,7 @@ static void fail(struct reader *reader, size_t at, const char *format, ...)
     if (n < 0 || (size_t)n >= reader->problem_size)
         return;
     va_start(args, format);
-    vsnprintf(reader->problem + n, reader->problem_size - (size_t)n, format, args);
+    text_vformat(reader->problem + n, reader->problem_size - (size_t)n, format, args);
     va_end(args);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 void api_error_set(struct api_error *error, int status, const char *title, const char *format, ...)
 {
@@ -17,7 +18,7 @@ void api_error_set(struct api_error *error, int status, const char *title, const
     error->attribute[0] = '\0';
     error->retry_after_s = 0;
     va_start(args, format);
-    vsnprintf(error->description, sizeof(error->description), format, args);
+    text_vformat(error->description, sizeof(error->description), format, args);
     va_end(args);
 }
 
@@ -44,7 +45,7 @@ void api_error_result(struct api_error *error, int result, const char *what)
         return;
     case -EEXIST:
         api_error_set(error, 422, "Duplicate key", "%s: the name is taken already", what);
-        snprintf(error->attribute, sizeof(error->attribute), "name");
+        text_format(error->attribute, sizeof(error->attribute), "name");
         return;
     case -ESTALE:
         api_error_set(error, 409, "Conflict",

@@ -15,7 +15,7 @@ static int fail(char problem[EVENTS_PROBLEM_MAX], const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(problem, EVENTS_PROBLEM_MAX, format, args);
+    text_vformat(problem, EVENTS_PROBLEM_MAX, format, args);
     va_end(args);
     return -EINVAL;
 }

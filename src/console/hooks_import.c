@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/api_internal.h"
 #include "console/api_reader.h"
 #include "console/hooks.h"
@@ -160,7 +161,8 @@ static void first_problem(const struct schema_problems *problems, struct api_err
     if (error->status || !problems->n)
         return;
     api_error_set(error, 422, "Validation error", "%s", problems->items[0].message);
-    snprintf(error->attribute, sizeof(error->attribute), "data.%s", problems->items[0].attribute);
+    text_format(error->attribute, sizeof(error->attribute), "data.%s",
+                problems->items[0].attribute);
 }
 
 static int reference_create(struct api_call *call, json_t *object, struct change_set *set,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "console/realm.h"
 #include "console/trust.h"
 
@@ -49,7 +50,7 @@ void realm_refuse(struct realm_attempt *attempt, int status, const char *format,
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     api_error_set(&error, status, status == 401 ? "Unauthorized" : "No token", "%s", text);
     api_fail(attempt->call, &error, NULL);

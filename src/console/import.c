@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/api_internal.h"
 
 /* ---- Order: namespaces first, parents before children ------------------------------------------
@@ -65,7 +66,7 @@ static void problem(struct import *import, const struct item *item, const char *
     snprintf(where, sizeof(where), "data.%s[%zu]%s%s", item->plural, item->index,
              *attribute ? "." : "", attribute);
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     schema_problem_add(import->problems, where, "%s", text);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/push_internal.h"
 
+#include "base/text.h"
+
 /*
  * Which host services an Enforcer has (product reference 1.4): mapping policies of its namespace
  * and the propagating ones of its ancestors whose subject matches the Enforcer's tags, and of the
@@ -110,8 +112,9 @@ static bool ports_problem(struct service_port *ports, size_t n, char problem[SER
 
         if (before->protocol != match->protocol || before->high < match->low)
             continue;
-        snprintf(problem, SERVICES_PROBLEM_MAX, "the host services %s and %s both have %s",
-                 ports[i - 1].name, ports[i].name, port_format(match->protocol, match->low, text));
+        text_format(problem, SERVICES_PROBLEM_MAX, "the host services %s and %s both have %s",
+                    ports[i - 1].name, ports[i].name,
+                    port_format(match->protocol, match->low, text));
         return true;
     }
     return false;
@@ -125,10 +128,11 @@ static bool names_problem(const json_t *services, char problem[SERVICES_PROBLEM_
 
             if (!json_equal(json_object_get(a, "name"), json_object_get(b, "name")))
                 continue;
-            snprintf(problem, SERVICES_PROBLEM_MAX, "there are two host services %s, of %s and %s",
-                     json_string_value(json_object_get(a, "name")),
-                     json_string_value(json_object_get(b, "namespace")),
-                     json_string_value(json_object_get(a, "namespace")));
+            text_format(problem, SERVICES_PROBLEM_MAX,
+                        "there are two host services %s, of %s and %s",
+                        json_string_value(json_object_get(a, "name")),
+                        json_string_value(json_object_get(b, "namespace")),
+                        json_string_value(json_object_get(a, "namespace")));
             return true;
         }
     return false;
@@ -141,7 +145,7 @@ static bool services_problem(const json_t *services, char problem[SERVICES_PROBL
     struct service_port *ports = calloc(SERVICES_MAX, sizeof(*ports));
     size_t n = 0;
 
-    snprintf(problem, SERVICES_PROBLEM_MAX, "%s", "no memory");
+    text_format(problem, SERVICES_PROBLEM_MAX, "%s", "no memory");
     if (!ports)
         return true;
     for (size_t i = 0; i < json_array_size(services); i++) {
@@ -152,8 +156,8 @@ static bool services_problem(const json_t *services, char problem[SERVICES_PROBL
             const char *text = json_string_value(json_array_get(list, j));
 
             if (n == SERVICES_MAX) {
-                snprintf(problem, SERVICES_PROBLEM_MAX,
-                         "the host services have more than %d ports and ranges", SERVICES_MAX);
+                text_format(problem, SERVICES_PROBLEM_MAX,
+                            "the host services have more than %d ports and ranges", SERVICES_MAX);
                 return true;
             }
             ports[n].name = json_string_value(json_object_get(service, "name"));

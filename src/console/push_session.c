@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "console/push_internal.h"
 
 /*
@@ -97,8 +98,9 @@ static bool is_acceptable(struct session *session, const struct object *object, 
     if (schema_accept(object->kind, SCHEMA_WRITER_CONSOLE, news, body, true, &problems, &sparse) ==
         0)
         return true;
-    snprintf(reason, sizeof(reason), "%.80s: %.150s", problems.n ? problems.items[0].attribute : "",
-             problems.n ? problems.items[0].message : "out of memory");
+    text_format(reason, sizeof(reason), "%.80s: %.150s",
+                problems.n ? problems.items[0].attribute : "",
+                problems.n ? problems.items[0].message : "out of memory");
     session_bye(session, LINK_BYE_PROTOCOL, reason);
     return false;
 }
@@ -184,9 +186,9 @@ static void take_hello(struct session *session, const struct link_message *messa
         return;
     }
     if (skew > PUSH_CLOCK_SKEW_MS || skew < -PUSH_CLOCK_SKEW_MS) {
-        snprintf(reason, sizeof(reason),
-                 "the clock of the host is %" PRId64 " s %s: set it (NTP) and come back",
-                 (skew > 0 ? skew : -skew) / 1000, skew > 0 ? "behind" : "ahead");
+        text_format(reason, sizeof(reason),
+                    "the clock of the host is %" PRId64 " s %s: set it (NTP) and come back",
+                    (skew > 0 ? skew : -skew) / 1000, skew > 0 ? "behind" : "ahead");
         session_bye(session, LINK_BYE_CLOCK, reason);
         return;
     }
@@ -295,7 +297,7 @@ static bool may_renew(struct session *session)
     if (wait_s == 0)
         return true;
     session->push->counters.limited++;
-    snprintf(error, sizeof(error), "too many requests: ask again in %" PRIu32 " s", wait_s);
+    text_format(error, sizeof(error), "too many requests: ask again in %" PRIu32 " s", wait_s);
     certificate_send(session, NULL, error);
     return false;
 }

@@ -3,6 +3,8 @@
 
 #include "console/render_internal.h"
 
+#include "base/text.h"
+
 /*
  * What one write makes odd, said in the answer to the write. Looks at what is there now; nothing
  * here decides anything. Bounded: the first SAMPLE_MAX of what is selected stand for the rest.
@@ -33,7 +35,7 @@ static void say(struct inquiry *inquiry, const char *format, ...)
     if (inquiry->said++ >= WARNINGS_PER_WRITE_MAX)
         return;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    text_vformat(text, sizeof(text), format, arguments);
     va_end(arguments);
     inquiry->warn(inquiry->context, text);
 }

@@ -31,7 +31,7 @@ void config_problem(struct reader *reader, const struct node *node, const char *
     va_list args;
 
     va_start(args, expected);
-    vsnprintf(text, sizeof(text), expected, args);
+    text_vformat(text, sizeof(text), expected, args);
     va_end(args);
     describe_found(node, &found);
     diagnostics_add(reader->diagnostics, DIAGNOSTIC_ERROR, reader->config->file,

@@ -90,8 +90,8 @@ static enum control_code parse_arguments(const json_t *arguments, struct control
                 return bad(message, "arguments.pu: expected a name or id of at most 511 bytes");
             snprintf(request->pu, sizeof(request->pu), "%s", json_string_value(value));
         } else {
-            snprintf(message, CONTROL_MESSAGE_MAX, "arguments: unknown key '%.60s' for %s", key,
-                     commands[request->command].name);
+            text_format(message, CONTROL_MESSAGE_MAX, "arguments: unknown key '%.60s' for %s", key,
+                        commands[request->command].name);
             return CONTROL_BAD_REQUEST;
         }
     }
@@ -128,7 +128,7 @@ static enum control_code check_keys(const json_t *root, char message[CONTROL_MES
         if (strcmp(key, "version") == 0 || strcmp(key, "command") == 0 ||
             strcmp(key, "arguments") == 0)
             continue;
-        snprintf(message, CONTROL_MESSAGE_MAX, "unknown key '%.60s'", key);
+        text_format(message, CONTROL_MESSAGE_MAX, "unknown key '%.60s'", key);
         return CONTROL_BAD_REQUEST;
     }
     value = json_object_get(root, "version");
@@ -154,8 +154,8 @@ enum control_code control_request_parse(const char *line, size_t len, struct con
     }
     root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(root)) {
-        snprintf(message, CONTROL_MESSAGE_MAX, "expected one JSON object on one line%s%.100s",
-                 root ? "" : ": ", root ? "" : error.text);
+        text_format(message, CONTROL_MESSAGE_MAX, "expected one JSON object on one line%s%.100s",
+                    root ? "" : ": ", root ? "" : error.text);
         return CONTROL_BAD_REQUEST;
     }
     code = check_keys(root, message);

@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "enforcer/https.h"
 
 /* Tests of wrong clocks shift it (docs/developer/console.md). */
@@ -32,7 +33,7 @@ void remote_error_set(struct remote *remote, const char *text)
 {
     struct warnings *warnings = &remote->daemon->warnings;
 
-    snprintf(remote->error, sizeof(remote->error), "%s", text);
+    text_format(remote->error, sizeof(remote->error), "%s", text);
     warnings_clear(warnings, WARNING_CONSOLE);
     if (*text)
         warnings_add(warnings, WARNING_CONSOLE, "no connection to the Console: %s%s", text,

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "enforcer/cache.h"
 #include "enforcer/pki.h"
 
@@ -23,7 +24,7 @@ static void first_problem(const struct diagnostics *diagnostics, int error,
 
         if (diagnostics->items[i].severity != DIAGNOSTIC_ERROR)
             continue;
-        snprintf(ret, REMOTE_ERROR_MAX, "%.500s", text ? text : error_text(error));
+        text_format(ret, REMOTE_ERROR_MAX, "%.500s", text ? text : error_text(error));
         return;
     }
     snprintf(ret, REMOTE_ERROR_MAX, "%s", error_text(error));

@@ -18,14 +18,17 @@ bool schema_problems_full(struct schema_problems *problems)
 static void add_v(struct schema_problems *problems, struct buf *attribute, const char *format,
                   va_list args)
 {
-    char *message = NULL, *where;
+    char text[2 * SCHEMA_PROBLEM_TEXT_MAX], *message, *where;
 
     if (schema_problems_full(problems))
         return;
+    text_vformat(text, sizeof(text), format, args);
+    message = strdup(text);
     buf_puts(attribute, "");
     where = buf_steal(attribute);
-    if (!where || vasprintf(&message, format, args) < 0) {
+    if (!where || !message) {
         free(where);
+        free(message);
         problems->n_dropped++;
         return;
     }

@@ -23,7 +23,7 @@ int store_fail(struct store *store, int error, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(store->problem, sizeof(store->problem), format, args);
+    text_vformat(store->problem, sizeof(store->problem), format, args);
     va_end(args);
     return error;
 }

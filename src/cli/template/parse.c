@@ -28,7 +28,7 @@ static int fail(struct parser *parser, unsigned line, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     buf_printf(parser->problem, "%s:%u: %s", parser->template->file, line, text);
     return -BULKHEAD_EINVALID_INPUT;

@@ -17,7 +17,7 @@ json_t *run_fail(struct run *run, const char *format, ...)
     if (run->error)
         return NULL;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text_vformat(text, sizeof(text), format, args);
     va_end(args);
     buf_printf(run->problem, "%s:%u: %s", run->template->file, run->line, text);
     run->error = -BULKHEAD_EINVALID_INPUT;

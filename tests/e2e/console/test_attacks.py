@@ -405,6 +405,8 @@ def test_what_a_host_says_of_itself_is_checked(console, admin):
     assert "currentVersion" in asyncio.run(refused(version="v" * 65))
     assert "machineID" in asyncio.run(refused(machineId="m" * 257))
     assert admin.get(f"/enforcers/{host['ID']}").body["addresses"] == []
+    for length in range(100, 110):  # what is repeated of it in the reason is cut between characters
+        assert "\N{REPLACEMENT CHARACTER}" not in asyncio.run(refused(addresses=["x" * length + "\u00e9\u4e2d\U0001f600" * 30]))
 
 
 def test_changes_in_a_row_are_all_kept(console, admin):
@@ -541,6 +543,21 @@ def test_nonsense_ends_the_session_and_nothing_else(console, admin, message):
     for greeted in (True, False):
         asyncio.run(run(greeted))
     assert admin.get("/namespaces", namespace="/").status == 200
+
+
+def test_what_is_repeated_in_an_error_is_whole_characters(admin):
+    """Cut at any length: the answer stays text, in JSON and in MessagePack."""
+    for pad in range(4):
+        odd = "x" * pad + "\u00e9\u4e2d\U0001f600" * 200
+        for answer in (admin.get(f"/{quote(odd)}"), admin.get(f"/namespaces/{quote(odd)}"), admin.get(f"/namespaces?{quote(odd)}=1"),
+                       admin.get(f"/namespaces?q={quote(odd + ' == 1')}"), admin.get("/namespaces", namespace=("/" + odd).encode()),
+                       admin.get(f"/namespaces?order={quote(odd)}"), admin.get("/namespaces", headers={"X-Fields": odd.encode()}),
+                       admin.post("/namespaces", {odd: 1}, namespace="/"), admin.post("/namespaces", {"name": odd}, namespace="/"),
+                       admin.post("/import", {"data": {"APIVersion": 1, "data": {odd: []}}}, namespace="/a"),
+                       admin.post("/issue", {"realm": odd})):
+            assert 400 <= answer.status < 500, answer
+            error = answer.body[0]
+            assert error.get("title") and error.get("description") and "\N{REPLACEMENT CHARACTER}" not in str(error), (pad, answer)
 
 
 # ---- Seams -----------------------------------------------------------------------------------

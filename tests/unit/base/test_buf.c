@@ -147,6 +147,24 @@ static void test_quote(void **state)
     assert_string_equal(buf.data + buf.len - 5, "x'...");
 }
 
+/* Never within a character: at the end of the room, and where a precision cut. */
+static void test_format(void **state)
+{
+    const char *text = "a\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
+    static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+
+    for (size_t size = 1; size <= ARRAY_SIZE(kept); size++) {
+        char out[ARRAY_SIZE(kept) + 8];
+
+        text_format(out, size, "%s", text);
+        assert_int_equal(strlen(out), kept[size - 1]);
+        assert_memory_equal(out, text, kept[size - 1]);
+        text_format(out, sizeof(out), "%.*s|", (int)size - 1, text);
+        assert_int_equal(strlen(out), kept[size - 1] + 1);
+        assert_int_equal(out[kept[size - 1]], '|');
+    }
+}
+
 static void test_json_escape(void **state)
 {
     _cleanup_buf_ struct buf buf = BUF_INIT(4096);
@@ -192,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_steal),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_format),
         cmocka_unit_test(test_json_escape),
         cmocka_unit_test(test_error_texts),
         cmocka_unit_test(test_sha256),
