@@ -8,7 +8,7 @@ int api_register_all(struct console *console)
     static int (*const all[])(struct console * console) = {
         hooks_auth,      hooks_namespaces, hooks_space_info, hooks_activities,
         hooks_look,      hooks_tags,       hooks_matches,    hooks_import,
-        hooks_enforcers, hooks_units,      hooks_refreshes,
+        hooks_enforcers, hooks_units,      hooks_refreshes,  hooks_renewals,
     };
     int r = 0;
 

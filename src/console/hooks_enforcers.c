@@ -14,6 +14,7 @@
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem)
 {
+    const char *life = getenv("BULKHEAD_TEST_ENFORCER_SECONDS"); /* docs/developer/console.md */
     char common_name[SCHEMA_ID_LEN + 16];
     uint8_t sha256[32];
     const struct trust_certificate_request request = {
@@ -23,6 +24,7 @@ int enforcer_certificate(struct console *console, const char *id, const char *na
         .organization = namespace,
         .now_ms = console_now_ms(),
         .days = TRUST_ENFORCER_DAYS,
+        .seconds = life ? (uint32_t)strtoul(life, NULL, 10) : 0,
     };
 
     snprintf(common_name, sizeof(common_name), "enforcer:%s", id);

@@ -26,6 +26,7 @@
 int hooks_enforcers(struct console *console);
 int hooks_units(struct console *console);
 int hooks_refreshes(struct console *console);
+int hooks_renewals(struct console *console);
 
 struct push;
 int push_new(struct console *console, struct push **ret);

@@ -67,6 +67,7 @@ struct trust_certificate_request {
     const char *max_validity; /* in an extension; NULL: none */
     int64_t now_ms;
     uint32_t days;
+    uint32_t seconds; /* 0: `days` */
 };
 /* @return 0; -EINVAL with `problem` (the CSR is no good); PEM owned by the caller */
 int trust_certificate_sign(struct trust *trust, const struct trust_certificate_request *request,
@@ -84,6 +85,8 @@ int trust_certificate_read(struct trust *trust, const char *pem, int64_t now_ms,
 /* SHA-256 over the DER of a PEM certificate, whoever made it; -EINVAL. */
 int trust_certificate_fingerprint(const char *pem, uint8_t ret_sha256[32]);
 void trust_certificate_clear(struct trust_certificate *certificate);
+/* Does a request name the key of a certificate? Its signature is checked when it is signed. */
+bool trust_request_is_of(const char *csr, const char *certificate);
 
 /*
  * One kind of token must not pass for another, they all have the same signers: a caller's token

@@ -166,9 +166,9 @@ static int set_serial(X509 *certificate)
     return r;
 }
 
-static int set_times(X509 *certificate, const X509 *ca, int64_t now_ms, int64_t days)
+static int set_times(X509 *certificate, const X509 *ca, int64_t now_ms, int64_t life_ms)
 {
-    int64_t end_ms = now_ms + days * MS_PER_DAY;
+    int64_t end_ms = now_ms + life_ms;
     time_t start = (time_t)(now_ms / 1000 - TRUST_BACKDATE_S), end;
 
     if (ca)
@@ -230,7 +230,7 @@ static int add_max_validity(X509 *certificate, const char *text)
 }
 
 /* What all have, except extensions that say what it is for. */
-static int begin(X509 *ca, EVP_PKEY *key, int64_t now_ms, int64_t days, X509 **ret)
+static int begin(X509 *ca, EVP_PKEY *key, int64_t now_ms, int64_t life_ms, X509 **ret)
 {
     _cleanup_x509_ X509 *certificate = X509_new();
     int r;
@@ -242,7 +242,7 @@ static int begin(X509 *ca, EVP_PKEY *key, int64_t now_ms, int64_t days, X509 **r
         return -EIO;
     r = set_serial(certificate);
     if (r == 0)
-        r = set_times(certificate, ca, now_ms, days);
+        r = set_times(certificate, ca, now_ms, life_ms);
     if (r == 0 && ca && X509_set_issuer_name(certificate, X509_get_subject_name(ca)) != 1)
         r = -EIO;
     if (r < 0)
@@ -257,7 +257,7 @@ int trust_ca_make(EVP_PKEY *key, int64_t now_ms, X509 **ret)
     char kid[TRUST_KID_LEN + 1], name[64];
     int r;
 
-    r = begin(NULL, key, now_ms, TRUST_CA_YEARS * 365LL + TRUST_CA_YEARS / 4, &ca);
+    r = begin(NULL, key, now_ms, (TRUST_CA_YEARS * 365LL + TRUST_CA_YEARS / 4) * MS_PER_DAY, &ca);
     if (r == 0)
         r = trust_key_id(key, kid);
     if (r < 0)
@@ -346,7 +346,7 @@ int trust_server_make(const struct trust *trust, EVP_PKEY *key, int64_t now_ms, 
     GENERAL_NAMES *names;
     int r;
 
-    r = begin(trust->ca, key, now_ms, TRUST_SERVER_DAYS, &certificate);
+    r = begin(trust->ca, key, now_ms, TRUST_SERVER_DAYS * MS_PER_DAY, &certificate);
     if (r == 0)
         r = add_name(X509_get_subject_name(certificate), NID_commonName, "Bulkhead Console");
     if (r < 0)
@@ -461,7 +461,9 @@ int trust_certificate_sign(struct trust *trust, const struct trust_certificate_r
 
     r = request_key(request->csr, problem, &key);
     if (r == 0)
-        r = begin(trust->ca, key, request->now_ms, request->days, &certificate);
+        r = begin(trust->ca, key, request->now_ms,
+                  request->seconds ? request->seconds * 1000LL : request->days * MS_PER_DAY,
+                  &certificate);
     if (r < 0)
         return r;
     name = X509_get_subject_name(certificate);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -176,7 +177,7 @@ static const char *advice(int status)
     case 404:
         return "the namespace does not exist, or the URL is none of a Console";
     case 409:
-        return "the name is taken: delete the old Enforcer at the Console first";
+        return "it is not as the Console has it";
     case 417:
         return "the token has been used up";
     case 422:
@@ -282,69 +283,155 @@ static int read_object(const struct buf *answer, struct registration *registrati
     return registration_certificate_set(registration, certificate);
 }
 
-static int create(const struct channel_target *target, const char *namespace, const char *token,
-                  struct buf *problem, uint32_t *wait_s, struct registration *registration)
+/* A key that is made here, or the one of the registration that is renewed. */
+static int key_and_request(const struct registration *known, struct registration *registration,
+                           char **ret_csr)
 {
-    _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
-    _cleanup_free_
-    char *csr = NULL, *text = NULL;
-    struct https_request request = {
-        .target = target,
-        .path = "/enforcers",
-        .token = token,
-        .namespace = namespace,
-        .retry_after_s = wait_s,
-    };
-    int r = pki_key_new(&registration->key);
+    int r = 0;
 
-    registration->fqdn = fully_qualified();
-    if (!registration->fqdn)
-        return -ENOMEM;
-    if (r == 0)
-        r = pki_request_new(registration->key, "enforcer", &csr);
-    if (r < 0)
-        return r;
-    text = object_text(csr, registration->fqdn);
-    if (!text)
-        return -ENOMEM;
-    request.body = text;
-    r = https_run(&request, &answer, problem);
-    if (r < 0)
-        return r == -EIO ? -EAGAIN : r;
-    if (r != 200 && r != 201)
-        return explain(r, "the Enforcer could not be registered", &answer, problem);
-    if (answer.error || read_object(&answer, registration) < 0) {
-        buf_puts(problem, "POST /enforcers: the answer has not all that an Enforcer needs");
+    registration->fqdn = known && known->fqdn ? strdup(known->fqdn) : fully_qualified();
+    if (known)
+        registration->key = strdup(known->key);
+    else
+        r = pki_key_new(&registration->key);
+    if (r == 0 && (!registration->fqdn || !registration->key))
+        r = -ENOMEM;
+    return r < 0 ? r : pki_request_new(registration->key, "enforcer", ret_csr);
+}
+
+static char *renewal_text(const char *request_pem)
+{
+    char machine[REGISTRATION_MACHINE_ID_MAX];
+    json_t *json;
+    char *text;
+
+    registration_machine_id(machine);
+    json = json_pack("{s:s, s:s}", "certificateRequest", request_pem, "machineID", machine);
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    return text;
+}
+
+/* Who we are and what for. */
+struct enrolment {
+    const struct config *config;
+    const struct credential *credential;
+    const struct registration *known; /* NULL: a new Enforcer */
+    struct buf *problem;
+    uint32_t wait_s;
+};
+
+static int take_answer(const struct enrolment *enrolment, int status, const struct buf *answer,
+                       struct registration *registration)
+{
+    const struct registration *known = enrolment->known;
+
+    if (status == 409 && known) {
+        explain(status, "it is alive, or the clock of this host is far ahead", answer,
+                enrolment->problem);
+        return -EEXIST;
+    }
+    if (status != 200 && status != 201)
+        return explain(status,
+                       known ? "the Enforcer's certificate could not be renewed"
+                             : "the Enforcer could not be registered",
+                       answer, enrolment->problem);
+    if (answer->error || read_object(answer, registration) < 0 ||
+        (known &&
+         (strcmp(known->id, registration->id) != 0 || known->number != registration->number))) {
+        buf_puts(enrolment->problem, "the answer has not all that an Enforcer needs");
         return -EACCES;
     }
     return 0;
 }
 
-static int enrol_at(const struct config *config, const struct credential *credential,
-                    const char *url, struct buf *problem, uint32_t *wait_s,
-                    struct registration *registration)
+static int create(struct enrolment *enrolment, const struct channel_target *target,
+                  const char *token, struct registration *registration)
 {
-    struct registration known = {.ca = credential->ca};
+    _cleanup_buf_ struct buf answer = BUF_INIT(HTTPS_ANSWER_BYTES_MAX);
+    const struct registration *known = enrolment->known;
+    _cleanup_free_
+    char *csr = NULL, *text = NULL;
+    char path[128] = "/enforcers";
+    struct https_request request = {
+        .target = target,
+        .path = path,
+        .token = token,
+        .namespace = known ? known->namespace : enrolment->config->namespace,
+        .retry_after_s = &enrolment->wait_s,
+    };
+    int r = key_and_request(known, registration, &csr);
+
+    if (r < 0)
+        return r;
+    text = known ? renewal_text(csr) : object_text(csr, registration->fqdn);
+    if (!text)
+        return -ENOMEM;
+    if (known && snprintf(path, sizeof(path), "/enforcers/%s/enforcerrenewals", known->id) >=
+                     (int)sizeof(path))
+        return -EINVAL;
+    request.body = text;
+    r = https_run(&request, &answer, enrolment->problem);
+    if (r < 0)
+        return r == -EIO ? -EAGAIN : r;
+    return take_answer(enrolment, r, &answer, registration);
+}
+
+static int enrol_at(struct enrolment *enrolment, const char *url, struct registration *registration)
+{
+    const struct credential *credential = enrolment->credential;
+    struct registration known = {.ca = enrolment->known ? enrolment->known->ca : credential->ca};
     struct channel_target target = {.url = url,
                                     .certificate = credential->certificate,
                                     .key = credential->key,
-                                    .proxy = config->proxy};
+                                    .proxy = enrolment->config->proxy};
     _cleanup_(wipe) char *token = NULL;
     _cleanup_free_
     char *ca = NULL;
-    int r = registration_ca(config, &known, problem, &ca);
+    int r = registration_ca(enrolment->config, &known, enrolment->problem, &ca);
 
     if (r < 0)
         return -EACCES;
     target.ca = ca;
     if (!credential->token)
-        r = issue(&target, problem, wait_s, &token);
+        r = issue(&target, enrolment->problem, &enrolment->wait_s, &token);
     if (r == 0)
-        r = create(&target, config->namespace, credential->token ? credential->token : token,
-                   problem, wait_s, registration);
+        r = create(enrolment, &target, credential->token ? credential->token : token, registration);
     if (r == 0) {
         registration->url = strdup(url);
         r = registration->url ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
+static int enrol(struct enrolment *enrolment, uint32_t *ret_wait_s, struct registration **ret)
+{
+    const struct config *config = enrolment->config;
+    const char *named = enrolment->known ? enrolment->known->url : enrolment->credential->url;
+    size_t n = config->n_consoles ? config->n_consoles : 1;
+    int r = 0;
+
+    if (!config->n_consoles && !named) {
+        buf_puts(enrolment->problem, "no Console is named: set `console` in the configuration");
+        return -EACCES;
+    }
+    *ret_wait_s = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        struct registration *registration = calloc(1, sizeof(*registration));
+
+        if (!registration)
+            return -ENOMEM;
+        enrolment->wait_s = 0;
+        buf_puts(enrolment->problem, i ? "; " : "");
+        r = enrol_at(enrolment, config->n_consoles ? config->consoles[i] : named, registration);
+        if (r == 0) {
+            *ret = registration;
+            return 0;
+        }
+        registration_free(&registration);
+        if (r != -EAGAIN)
+            return r;
+        *ret_wait_s = MIN(*ret_wait_s, enrolment->wait_s); /* of the Console that is ready first */
     }
     return r;
 }
@@ -353,33 +440,26 @@ int registration_make(const struct config *config, struct buf *problem, uint32_t
                       struct registration **ret)
 {
     _cleanup_(credential_clear) struct credential credential = {0};
-    size_t n = config->n_consoles ? config->n_consoles : 1;
+    struct enrolment enrolment = {.config = config, .credential = &credential, .problem = problem};
     int r = find_credential(config, problem, &credential);
 
-    if (r < 0)
-        return r;
-    if (!config->n_consoles && !credential.url) {
-        buf_puts(problem, "no Console is named: set `console` in the configuration");
-        return -EACCES;
-    }
-    *ret_wait_s = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        struct registration *registration = calloc(1, sizeof(*registration));
-        uint32_t wait_s = 0;
+    return r < 0 ? r : enrol(&enrolment, ret_wait_s, ret);
+}
 
-        if (!registration)
-            return -ENOMEM;
-        buf_puts(problem, i ? "; " : "");
-        r = enrol_at(config, &credential, config->n_consoles ? config->consoles[i] : credential.url,
-                     problem, &wait_s, registration);
-        if (r == 0) {
-            *ret = registration;
-            return 0;
-        }
-        registration_free(&registration);
-        if (r != -EAGAIN)
-            return r;
-        *ret_wait_s = MIN(*ret_wait_s, wait_s); /* of the Console that is ready first */
-    }
-    return r;
+int registration_renew(const struct config *config, const struct registration *known,
+                       struct buf *problem, uint32_t *ret_wait_s, struct registration **ret)
+{
+    _cleanup_(credential_clear) struct credential credential = {0};
+    struct enrolment enrolment = {
+        .config = config, .credential = &credential, .known = known, .problem = problem};
+    char day[32] = "";
+    time_t end = (time_t)known->not_after_s;
+    struct tm tm;
+    int r;
+
+    if (gmtime_r(&end, &tm))
+        strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", &tm);
+    buf_printf(problem, "the certificate of this Enforcer ended at %s, while it was away: ", day);
+    r = find_credential(config, problem, &credential);
+    return r < 0 ? r : enrol(&enrolment, ret_wait_s, ret);
 }

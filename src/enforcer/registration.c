@@ -176,6 +176,11 @@ int registration_certificate_set(struct registration *registration, const char *
     return 0;
 }
 
+bool registration_ended(const struct registration *registration, int64_t now_s)
+{
+    return now_s >= registration->not_after_s;
+}
+
 int registration_ca(const struct config *config, const struct registration *registration,
                     struct buf *problem, char **ret)
 {

@@ -40,6 +40,14 @@ int registration_certificate_set(struct registration *registration, const char *
 int registration_make(const struct config *config, struct buf *problem, uint32_t *ret_wait_s,
                       struct registration **ret);
 
+/*
+ * The same for one whose certificate has ended: as the Enforcer that it was, with its key. `known`
+ * must be the only one that uses that key. -EEXIST: for the Console it is alive, or has not ended.
+ */
+int registration_renew(const struct config *config, const struct registration *known,
+                       struct buf *problem, uint32_t *ret_wait_s, struct registration **ret);
+bool registration_ended(const struct registration *registration, int64_t now_s);
+
 /* The PEM to trust: by `ca`, else that of the registration or credential. NULL: system store.
  * Owned by the caller. */
 int registration_ca(const struct config *config, const struct registration *registration,

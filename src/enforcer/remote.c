@@ -47,6 +47,7 @@ struct registering {
     uv_work_t work;
     struct remote *remote; /* NULL: nobody waits any more */
     struct config *config;
+    struct registration *known; /* whose certificate has ended; NULL: a new Enforcer */
     struct registration *registration;
     struct buf problem;
     uint32_t wait_s;
@@ -57,12 +58,18 @@ static void register_in_thread(uv_work_t *work)
 {
     struct registering *registering = work->data;
 
-    registering->result = registration_make(registering->config, &registering->problem,
-                                            &registering->wait_s, &registering->registration);
+    if (registering->known)
+        registering->result =
+            registration_renew(registering->config, registering->known, &registering->problem,
+                               &registering->wait_s, &registering->registration);
+    else
+        registering->result = registration_make(registering->config, &registering->problem,
+                                                &registering->wait_s, &registering->registration);
 }
 
 static void registering_free(struct registering *registering)
 {
+    registration_free(&registering->known);
     registration_free(&registering->registration);
     config_free(&registering->config);
     buf_free(&registering->problem);
@@ -85,14 +92,18 @@ static void take_registration(struct remote *remote, struct registering *registe
                      "again: %s",
                      daemon->options->state, REGISTRATION_FILE, error_text(r));
     }
+    registration_free(&remote->registration);
     remote->registration = TAKE_PTR(registering->registration);
-    log_event(LOG_LEVEL_INFO, "console.registered", LOG_F("id", "%s", remote->registration->id),
+    log_event(LOG_LEVEL_INFO, registering->known ? "console.came_back" : "console.registered",
+              LOG_F("id", "%s", remote->registration->id),
               LOG_F("number", "%u", remote->registration->number),
               LOG_F("namespace", "%s", remote->registration->namespace));
     backoff_success(&remote->backoff);
     remote_error_set(remote, "");
-    remote_facts_start(remote); /* with the full name */
-    daemon_number_set(daemon, remote->registration->number);
+    if (!registering->known) {
+        remote_facts_start(remote); /* with the full name */
+        daemon_number_set(daemon, remote->registration->number);
+    }
     connect_soon(remote, 0);
 }
 
@@ -125,7 +136,8 @@ static void registered(uv_work_t *work, int status)
         else
             backoff_bye(&remote->backoff, LINK_BYE_CLOCK); /* somebody has to do something */
         remote_error_set(remote, problem);
-        remote_state_set(remote, REMOTE_UNREGISTERED);
+        remote->renewal_refused = registering->result == -EEXIST;
+        remote_state_set(remote, registering->known ? REMOTE_WAITING : REMOTE_UNREGISTERED);
         connect_soon(remote, next_delay_ms(remote));
     }
     registering_free(registering);
@@ -143,13 +155,16 @@ static void start_registering(struct remote *remote)
         registering->work.data = registering;
         r = config_load(remote->daemon->options->config, &diagnostics, &registering->config);
     }
+    if (r == 0 && remote->registration) /* one of its own for the thread */
+        r = registration_load(remote->daemon->options->state, &registering->problem,
+                              &registering->known);
     if (r == 0)
         r = uv_queue_work(&remote->daemon->loop, &registering->work, register_in_thread,
                           registered);
     if (r < 0) {
         if (registering)
             registering_free(registering);
-        remote_error_set(remote, "the configuration cannot be read any more");
+        remote_error_set(remote, "configuration or registration cannot be read any more");
         connect_soon(remote, BACKOFF_MAX_MS);
         return;
     }
@@ -196,14 +211,23 @@ static int start_connecting(struct remote *remote)
     return r;
 }
 
+/* The certificate is over: with a credential the Enforcer comes back by itself. When the Console
+ * says that it is not over it is shown what there is: the clock of this host may be far ahead. */
+static bool ended(const struct remote *remote)
+{
+    return !remote->renewal_refused &&
+           registration_ended(remote->registration, remote_wall_ms() / 1000);
+}
+
 static void retry(uv_timer_t *timer)
 {
     struct remote *remote = timer->data;
 
-    if (!remote->registration) {
+    if (!remote->registration || ended(remote)) {
         start_registering(remote);
         return;
     }
+    remote->renewal_refused = false;
     if (start_connecting(remote) < 0) {
         backoff_failure(&remote->backoff, true);
         connect_soon(remote, next_delay_ms(remote));
@@ -228,7 +252,9 @@ void remote_ended(struct remote *remote, const char *reason, bool reached)
     remote->any_reached |= reached;
     if (!remote->bye || !*remote->error)
         remote_error_set(remote, reason);
-    if (remote->bye)
+    if (remote->bye && registration_ended(remote->registration, remote_wall_ms() / 1000))
+        backoff_bye(&remote->backoff, LINK_BYE_CLOCK); /* then it asks for another certificate */
+    else if (remote->bye)
         backoff_bye(&remote->backoff, remote->bye);
     else if (++remote->urls_tried >= n || was_connected)
         backoff_failure(&remote->backoff, remote->any_reached);

@@ -61,7 +61,7 @@ struct fetched { /* asked for lately */
     uint64_t at_ms;
 };
 
-struct registering; /* in a thread */
+struct registering; /* in a thread: registering, or coming back after the certificate ended */
 struct collecting;
 
 struct remote {
@@ -72,6 +72,7 @@ struct remote {
     char url[CONFIG_URL_MAX + 1];      /* that is or was tried last */
     struct registration *registration; /* NULL: none */
     struct registering *registering;
+    bool renewal_refused; /* the next attempt is with what there is */
     struct channel *channel;
     struct link_decoder *decoder;
     struct backoff backoff;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "enforcer/enforcer.h"
@@ -24,24 +25,26 @@ static int said(const struct registration *registration, const char *how)
 
 static int register_host(const struct options *options, const struct config *config)
 {
-    _cleanup_registration_ struct registration *registration = NULL;
+    _cleanup_registration_ struct registration *registration = NULL, *known = NULL;
     _cleanup_buf_ struct buf problem = BUF_INIT(8192);
     uint32_t wait_s = 0;
     int r = registration_load(options->state, &problem, &registration);
 
-    if (r == 0)
+    if (r == 0 && !registration_ended(registration, time(NULL)))
         return said(registration, "registered already,");
-    if (r != -ENOENT)
+    if (r < 0 && r != -ENOENT)
         return fail(ENFORCER_WRONG_INPUT, problem.data ? problem.data : error_text(r));
+    known = TAKE_PTR(registration);
     r = https_init();
     if (r == 0)
-        r = registration_make(config, &problem, &wait_s, &registration);
+        r = known ? registration_renew(config, known, &problem, &wait_s, &registration)
+                  : registration_make(config, &problem, &wait_s, &registration);
     if (r < 0)
         return fail(ENFORCER_FAILED, problem.data ? problem.data : error_text(r));
     r = registration_save(options->state, registration);
     if (r < 0)
         return fail(ENFORCER_FAILED, "the registration cannot be stored in the state directory");
-    return said(registration, "registered");
+    return said(registration, known ? "registered again" : "registered");
 }
 
 int enforcer_register(const struct options *options)

@@ -217,6 +217,7 @@ static const struct schema_query_key ca_types[] = {
 static const struct schema_sub_route enforcer_routes[] = {
     {"enforcerprofiles", SCHEMA_LIST, NULL, 0},
     {"enforcerrefreshes", SCHEMA_CREATE, NULL, 0},
+    {"enforcerrenewals", SCHEMA_CREATE, NULL, 0},
     {"hostservices", SCHEMA_LIST, host_service_keys, ARRAY_SIZE(host_service_keys)},
     {"poke", SCHEMA_LIST, poke_keys, ARRAY_SIZE(poke_keys)},
     {"trustedcas", SCHEMA_LIST, ca_types, ARRAY_SIZE(ca_types)},
@@ -287,6 +288,45 @@ static const struct schema_kind kind_enforcerrefresh = {
     .mixins = SCHEMA_PROPAGATED,
     SCHEMA_ATTRIBUTES(refresh_attributes),
     .columns = SCHEMA_WORDS("ID", "namespace", "refreshType"),
+    .index = SCHEMA_INDEX,
+};
+
+static const struct schema_attribute renewal_attributes[] = {
+    {.name = "ID", .type = SCHEMA_STRING, .flags = SCHEMA_ANSWER, .help = "Of the Enforcer."},
+    {.name = "namespace",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_ANSWER,
+     .help = "Of the Enforcer."},
+    {.name = "name", .type = SCHEMA_STRING, .flags = SCHEMA_ANSWER, .help = "Of the Enforcer."},
+    {.name = "number",
+     .type = SCHEMA_INTEGER,
+     .flags = SCHEMA_ANSWER,
+     .maximum = 4294967295,
+     .help = "Of the Enforcer."},
+    {.name = "certificateRequest",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_REQUIRED,
+     .check = schema_check_request,
+     .help = "In PEM, by the key of the certificate that has ended."},
+    {.name = "machineID",
+     .type = SCHEMA_STRING,
+     .max_chars = 256,
+     .help = "What tells the host from its clones: as the Enforcer said it before."},
+    {.name = "certificate", .type = SCHEMA_STRING, .flags = SCHEMA_ANSWER, .help = "In PEM."},
+    {.name = "localCA",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_ANSWER,
+     .help = "Authorities to trust, in PEM."},
+};
+
+static const struct schema_kind kind_enforcerrenewal = {
+    .name = "enforcerrenewal",
+    .plural = "enforcerrenewals",
+    .entity = "EnforcerRenewal",
+    .help = "An Enforcer comes back whose certificate ended while it was away.",
+    .verbs = SCHEMA_CREATE,
+    SCHEMA_ATTRIBUTES(renewal_attributes),
+    .columns = SCHEMA_WORDS("ID", "namespace", "name", "number"),
     .index = SCHEMA_INDEX,
 };
 
@@ -385,6 +425,6 @@ static const struct schema_kind kind_enforcerprofile = {
 };
 
 const struct schema_kind *const schema_kinds_enforcers[] = {
-    &kind_enforcerkey,     &kind_validhostservice, &kind_enforcer,
-    &kind_enforcerrefresh, &kind_enforcerprofile,  NULL,
+    &kind_enforcerkey,     &kind_validhostservice, &kind_enforcer, &kind_enforcerrefresh,
+    &kind_enforcerrenewal, &kind_enforcerprofile,  NULL,
 };
