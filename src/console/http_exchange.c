@@ -100,13 +100,35 @@ static void too_much(struct http_server *server, struct http_response *response)
     http_response_header(response, "Retry-After", "5");
 }
 
+/* Head and body as one payload, or as two when the body is large. */
+static int queue_answer(struct http_connection *connection, struct http_response *response,
+                        bool is_head)
+{
+    struct http_server *server = connection->server;
+    struct http_payload *first = NULL, *second = NULL;
+    bool apart = !is_head && response->content_type && response->status != 204 &&
+                 response->status != 304 && !response->body.error &&
+                 response->body.len >= HTTP_APART_BYTES;
+    int r =
+        http_response_payload(server, response, is_head || apart, connection->keep_alive, &first);
+
+    if (r == 0 && apart)
+        r = http_payload_take(&response->body, &second);
+    if (r == 0)
+        r = http_connection_send(connection, first);
+    if (r == 0 && second)
+        r = http_connection_send(connection, second);
+    if (r == 0)
+        connection->answer_bytes = first->len + (second ? second->len : 0);
+    http_payload_unref(&first);
+    http_payload_unref(&second);
+    return r;
+}
+
 void http_answer(struct http_exchange *exchange, struct http_response *response)
 {
     struct http_connection *connection = exchange->connection;
     struct http_server *server = exchange->server;
-    struct http_payload *payload = NULL;
-    bool is_head = exchange->head.request.method == HTTP_HEAD;
-    int r;
 
     assert(response->status >= 200 && response->status <= 599);
     assert(!connection ||
@@ -116,15 +138,12 @@ void http_answer(struct http_exchange *exchange, struct http_response *response)
         if (response->body.len > HTTP_ANSWERS_BYTES_MAX - server->counters.answers_bytes_now)
             too_much(server, response);
         connection->keep_alive = exchange->head.keep_alive && !server->stopping;
-        r = http_response_payload(server, response, is_head, connection->keep_alive, &payload);
-        if (r < 0 || http_connection_send(connection, payload) < 0) {
+        if (queue_answer(connection, response, exchange->head.request.method == HTTP_HEAD) < 0) {
             http_connection_doom(connection);
         } else {
-            connection->answer_bytes = payload->len;
-            server->counters.answers_bytes_now += payload->len;
-            answering(connection, HTTP_STATE_ANSWER, payload->len);
+            server->counters.answers_bytes_now += connection->answer_bytes;
+            answering(connection, HTTP_STATE_ANSWER, connection->answer_bytes);
         }
-        http_payload_unref(&payload);
     }
     if (connection)
         connection->exchange = NULL;

@@ -34,6 +34,7 @@
 #define HTTP_SOCKET_CLOSE_SECONDS 5 /* for the client to answer our close */
 #define HTTP_SWEEP_MS 1000
 #define HTTP_ANSWER_BYTES_PER_SECOND 65536 /* whoever reads slower is cut off */
+#define HTTP_APART_BYTES 65536             /* a body of so much is not copied behind its head */
 #define HTTP_PAYLOAD_COST 64       /* of a queue's maximum, for each payload besides its bytes */
 #define HTTP_DESCRIPTORS_SPARE 512 /* for everything that is not a client */
 
@@ -52,7 +53,9 @@ enum http_state {
 struct http_payload {
     unsigned refs;
     size_t len;
-    uint8_t data[];
+    uint8_t *data; /* behind the structure, or `owned` */
+    char *owned;
+    uint8_t own[];
 };
 
 struct http_queue {
@@ -138,6 +141,8 @@ const uint8_t *http_queue_peek(const struct http_queue *queue,
                                uint8_t scratch[HTTP_RECORD_BYTES_MAX], size_t *ret_len);
 int http_payload_raw(const void *data, size_t len, const void *more, size_t more_len,
                      struct http_payload **ret);
+/* The bytes of a buffer, which is empty afterwards. */
+int http_payload_take(struct buf *buf, struct http_payload **ret);
 int http_payload_frame(enum http_opcode opcode, const void *data, size_t len,
                        struct http_payload **ret);
 

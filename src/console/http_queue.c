@@ -16,10 +16,28 @@ int http_payload_raw(const void *data, size_t len, const void *more, size_t more
         return -ENOMEM;
     payload->refs = 1;
     payload->len = len + more_len;
+    payload->data = payload->own;
+    payload->owned = NULL;
     if (len)
         memcpy(payload->data, data, len);
     if (more_len)
         memcpy(payload->data + len, more, more_len);
+    *ret = payload;
+    return 0;
+}
+
+int http_payload_take(struct buf *buf, struct http_payload **ret)
+{
+    struct http_payload *payload = malloc(sizeof(*payload));
+
+    assert(!buf->error && buf->data);
+
+    if (!payload)
+        return -ENOMEM;
+    payload->refs = 1;
+    payload->len = buf->len;
+    payload->owned = buf_steal(buf);
+    payload->data = (uint8_t *)payload->owned;
     *ret = payload;
     return 0;
 }
@@ -51,8 +69,10 @@ void http_payload_unref(struct http_payload **payload)
 {
     struct http_payload *p = TAKE_PTR(*payload);
 
-    if (p && --p->refs == 0)
-        free(p);
+    if (!p || --p->refs > 0)
+        return;
+    free(p->owned);
+    free(p);
 }
 
 static int make_room(struct http_queue *queue)
