@@ -219,6 +219,17 @@ enum commit_state commit_state(const struct commit *commit)
     return state;
 }
 
+int64_t commit_last_us(const struct commit *commit)
+{
+    struct commit *open = (struct commit *)commit;
+    int64_t last_us;
+
+    pthread_mutex_lock(&open->lock);
+    last_us = open->last_us;
+    pthread_mutex_unlock(&open->lock);
+    return last_us;
+}
+
 void commit_read(struct commit *commit, void (*work)(struct store *store, void *context),
                  void (*done)(void *context), void *context)
 {
@@ -236,8 +247,10 @@ void commit_read(struct commit *commit, void (*work)(struct store *store, void *
 
 /* ---- Writer ------------------------------------------------------------------------------- */
 
-static void note_state(struct commit *commit, int result, const struct store *store)
+static void note_state(struct commit *commit, int result, int64_t began_us,
+                       const struct store *store)
 {
+    int64_t took_us = (int64_t)(uv_hrtime() / 1000) - began_us;
     enum commit_state state = COMMIT_OK;
 
     if (result == -ENOSPC)
@@ -245,6 +258,7 @@ static void note_state(struct commit *commit, int result, const struct store *st
     else if (result < 0 && result != -EBUSY)
         state = COMMIT_GONE;
     pthread_mutex_lock(&commit->lock);
+    commit->last_us = took_us;
     if (state != commit->state) {
         if (state == COMMIT_OK)
             log_event(LOG_LEVEL_INFO, "database.back",
@@ -263,6 +277,7 @@ static void write_batch(struct commit *commit, struct store *store, struct commi
 {
     struct store_transaction *transactions[STORE_BATCH_MAX];
     _cleanup_buf_ struct buf problem = BUF_INIT(PROBLEM_BYTES_MAX);
+    int64_t began_us = (int64_t)(uv_hrtime() / 1000);
     int r;
 
     for (size_t i = 0; i < n; i++)
@@ -277,7 +292,7 @@ static void write_batch(struct commit *commit, struct store *store, struct commi
     }
     for (size_t i = 0; r < 0 && i < n; i++)
         batch[i]->tx.result = r == -EROFS || r == -EIO ? -ECONNREFUSED : r;
-    note_state(commit, r, store);
+    note_state(commit, r, began_us, store);
     pthread_mutex_lock(&commit->lock);
     for (size_t i = 0; i < n; i++)
         append(&commit->done, batch[i]);
@@ -302,13 +317,14 @@ static void wait_ms(pthread_cond_t *condition, pthread_mutex_t *lock, unsigned m
 /* While something is wrong: does a small write work again? */
 static void probe(struct commit *commit, struct store *store)
 {
+    int64_t began_us = (int64_t)(uv_hrtime() / 1000);
     int r = store_setting_put(store, "console.probe", "1", false);
 
     if (r == 0 && commit->unsure) {
         r = commit_news_fetch(commit, store);
         commit->unsure = r < 0;
     }
-    note_state(commit, r, store);
+    note_state(commit, r, began_us, store);
 }
 
 static void *writer(void *context)

@@ -59,6 +59,8 @@ void commit_submit(struct commit *commit, struct change_set **set, commit_done_f
 
 enum commit_state { COMMIT_OK, COMMIT_DISK_FULL, COMMIT_GONE };
 enum commit_state commit_state(const struct commit *commit);
+/* How long the last transaction took, or the last try of one. */
+int64_t commit_last_us(const struct commit *commit);
 
 /* A blocking read of the store (activities, idempotency) in a thread: `work` there, `done` in the
  * loop. `store` is NULL while the database is gone. Both are called exactly once, unless the commit

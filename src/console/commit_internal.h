@@ -59,6 +59,7 @@ struct commit {
     struct commit_news *news;
     uint64_t applied; /* the revision that memory has */
     enum commit_state state;
+    int64_t last_us; /* of the last transaction */
     bool stopping;
 };
 

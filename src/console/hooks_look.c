@@ -212,7 +212,9 @@ static void health_handle(struct api_call *call)
                          : state == COMMIT_DISK_FULL ? "Degraded"
                                                      : "Offline";
     json_t *alerts = json_array(), *list;
+    char took[32];
 
+    snprintf(took, sizeof(took), "%.3fms", (double)commit_last_us(call->console->commit) / 1000);
     if (state == COMMIT_DISK_FULL)
         json_array_append_new(alerts, json_string("disk full: writes are refused (507)"));
     if (state == COMMIT_GONE)
@@ -223,9 +225,9 @@ static void health_handle(struct api_call *call)
         return;
     }
     list = json_pack("[{s:s, s:s, s:s, s:s, s:o}, {s:s, s:s, s:s, s:s, s:[]}]", "name", "database",
-                     "type", "Database", "status", status, "responseTime", "0s", "alerts", alerts,
+                     "type", "Database", "status", status, "responseTime", took, "alerts", alerts,
                      "name", "console", "type", "General", "status",
-                     call->console->stopping ? "Degraded" : "Operational", "responseTime", "0s",
+                     call->console->stopping ? "Degraded" : "Operational", "responseTime", "",
                      "alerts");
     api_answer(call, state == COMMIT_OK ? 200 : 503, list);
 }

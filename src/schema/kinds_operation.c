@@ -138,7 +138,10 @@ static const struct schema_attribute health_attributes[] = {
      .flags = RO,
      .choices = SCHEMA_WORDS("Degraded", "Offline", "Operational"),
      .help = "How it is."},
-    {.name = "responseTime", .type = SCHEMA_DURATION, .flags = RO, .help = "How long it took."},
+    {.name = "responseTime",
+     .type = SCHEMA_DURATION,
+     .flags = RO,
+     .help = "How long it took: the last transaction."},
     {.name = "alerts", .type = SCHEMA_STRINGS, .flags = RO, .help = "What is wrong."},
 };
 

@@ -60,6 +60,8 @@ def test_poke(client, namespace):
     for query in ("cpuload=much", "memory=-1", "status=Gone", "ts=now", "nothing=1"):
         assert client.get(path + "/poke?" + query).status == 400, query
     assert client.get(path + "/poke?version=" + "9" * 65).status == 422
+    assert [a["operation"] for a in client.get("/activities", namespace=namespace).body
+            if a["targetIdentity"] == "enforcer"] == ["create"]
     assert client.get(path).body["currentVersion"] == "1.2.3"
 
 

@@ -436,4 +436,6 @@ def test_what_a_ruleset_matches(client, namespace):
 def test_health(client):
     answer = client.get("/healthchecks")
     assert answer.status == 200 and {h["status"] for h in answer.body} == {"Operational"}
+    database = next(h for h in answer.body if h["type"] == "Database")
+    assert 0 < float(database["responseTime"].removesuffix("ms")) < 60000
     assert client.get("/healthchecks?quiet").text == ""
