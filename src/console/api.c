@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "console/api_internal.h"
@@ -103,6 +105,9 @@ void api_call_free(struct api_call_private *call)
     json_decref(call->public.reply);
     json_decref(call->answer);
     free(call->public.cookie);
+    if (call->public.password_hash)
+        OPENSSL_cleanse(call->public.password_hash, strlen(call->public.password_hash));
+    free(call->public.password_hash);
     free(call->public.hook_data);
     api_query_clear(&call->query);
     free(call->namespace);
@@ -383,6 +388,21 @@ static bool read_body(struct api_call_private *call)
     return false;
 }
 
+static void write_object(struct api_call_private *call, const struct api_hooks *hooks)
+{
+    bool sets = call->public.verb != AUTH_DELETE;
+
+    if (sets && hooks && hooks->prepare)
+        hooks->prepare(&call->public);
+    else
+        api_replay_or_write(call);
+}
+
+void api_prepared(struct api_call *call)
+{
+    api_replay_or_write(api_private(call));
+}
+
 static void dispatch(struct api_call_private *call, const struct api_hooks *hooks)
 {
     void (*sub_route)(struct api_call *) =
@@ -400,7 +420,7 @@ static void dispatch(struct api_call_private *call, const struct api_hooks *hook
     } else if (call->public.verb == AUTH_GET) {
         api_read_one(call);
     } else {
-        api_replay_or_write(call);
+        write_object(call, hooks);
     }
 }
 

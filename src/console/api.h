@@ -37,10 +37,11 @@ struct api_call {
     json_t *body; /* of a kind that is not stored: in sparse form, checked against its table */
     char *warnings[API_WARNINGS_MAX];
     size_t n_warnings;
-    json_t *transient; /* attributes of the body that are taken once and never stored, or NULL */
-    json_t *reply;     /* attributes that only this answer shows; hooks of writes may set it */
-    char *cookie;      /* Set-Cookie of the answer, or NULL; free()d with the call */
-    void *hook_data;   /* free()d with the call */
+    json_t *transient;   /* attributes of the body that are taken once and never stored, or NULL */
+    json_t *reply;       /* attributes that only this answer shows; hooks of writes may set it */
+    char *cookie;        /* Set-Cookie of the answer, or NULL; free()d with the call */
+    char *password_hash; /* of the body's password, made off the loop; or NULL */
+    void *hook_data;     /* free()d with the call */
 };
 const char *api_parameter(const struct api_call *call, const char *name); /* NULL when absent */
 void api_warn(struct api_call *call, const char *format, ...) _printf_(2, 3);
@@ -77,6 +78,9 @@ struct api_hooks {
                   struct change_set *set, struct api_error *error);
     int (*remove)(struct api_call *call, const struct object *before, struct change_set *set,
                   struct api_error *error);
+    /* Before a write by a route of its own (not one of an import): what takes long, off the loop.
+     * Ends with api_prepared(), or ends the call. */
+    void (*prepare)(struct api_call *call);
     /* After an object was made complete for an answer: computed and transient attributes. */
     void (*show)(struct console *console, const struct object *object, json_t *complete);
     /* Kinds that are not stored, also as child of a sub-route (parent_kind and parent_id are set
@@ -96,6 +100,7 @@ int api_register(struct console *console, const struct api_hooks *hooks);
 int api_register_sub_route(struct console *console, const char *parent, const char *child,
                            void (*handle)(struct api_call *call));
 /* The parent of a sub-route, the object of a route with an id; NULL when there is none. */
+void api_prepared(struct api_call *call);
 const struct object *api_parent(const struct api_call *call);
 const struct object *api_object(const struct api_call *call);
 /* Hooks of every kind; hooks.c lists the files. */

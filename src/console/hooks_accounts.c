@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "console/api_internal.h"
 #include "console/hooks_auth.h"
 
 #include <errno.h>
@@ -62,27 +63,112 @@ static int check_after(struct api_call *call, const json_t *object, struct api_e
                        json_string_value(json_object_get(object, "email")), error);
 }
 
+/* ---- Passwords: hashed in a thread, before the write -----------------------------------------
+ */
+
+#define HASHES_MAX 32 /* under way at once */
+
+struct hashing {
+    uv_work_t work;
+    struct api_call *call;
+    char *password, *encoded;
+    int result;
+};
+
+static unsigned n_hashes;
+
+static void hashing_free(struct hashing *hashing)
+{
+    OPENSSL_cleanse(hashing->password, strlen(hashing->password));
+    free(hashing->password);
+    free(hashing->encoded);
+    free(hashing);
+}
+
+/* In a thread: nothing but its own copies. */
+static void hash(uv_work_t *work)
+{
+    struct hashing *hashing = work->data;
+
+    hashing->result = password_hash(hashing->password, &hashing->encoded);
+}
+
+static void busy(struct api_call *call)
+{
+    struct api_error error = {0};
+
+    api_error_set(&error, 503, "Too busy", "too many passwords are being set: try again");
+    api_fail(call, &error, NULL);
+}
+
+static void hashed(uv_work_t *work, int status)
+{
+    struct hashing *hashing = work->data;
+    struct api_call *call = hashing->call;
+
+    n_hashes--;
+    if (!call->console->api) { /* the Console is stopping: nobody is answered any more */
+        api_call_free(api_private(call));
+    } else if (status < 0 || hashing->result < 0) {
+        busy(call);
+    } else {
+        call->password_hash = TAKE_PTR(hashing->encoded);
+        api_prepared(call);
+    }
+    hashing_free(hashing);
+}
+
+static int hash_start(struct api_call *call, const char *password)
+{
+    struct hashing *hashing = n_hashes < HASHES_MAX ? calloc(1, sizeof(*hashing)) : NULL;
+
+    if (!hashing)
+        return -EBUSY;
+    hashing->call = call;
+    hashing->work.data = hashing;
+    hashing->password = strdup(password);
+    if (!hashing->password) {
+        free(hashing);
+        return -ENOMEM;
+    }
+    if (uv_queue_work(&call->console->loop, &hashing->work, hash, hashed) < 0) {
+        hashing_free(hashing);
+        return -ENOMEM;
+    }
+    n_hashes++;
+    return 0;
+}
+
+/* What is no good is not hashed: the write will say why. */
+static void account_prepare(struct api_call *call)
+{
+    const char *password = json_string_value(json_object_get(call->body, "password"));
+
+    if (!password || password_problem(password, ""))
+        api_prepared(call);
+    else if (hash_start(call, password) < 0)
+        busy(call);
+}
+
 static int set_password(struct api_call *call, json_t *object, struct api_error *error)
 {
     const char *password = json_string_value(json_object_get(call->transient, "password"));
     const char *name = json_string_value(json_object_get(object, "name"));
-    _cleanup_free_
-    char *encoded = NULL;
     const char *problem;
-    int r;
 
     if (!password || !*password)
         return 0;
     problem = password_problem(password, name ? name : "");
+    if (!problem && !call->password_hash)
+        problem = "expected none in an import: set it on the account itself";
     if (problem)
         return refuse(error, 422, "Validation error", "password", problem);
-    r = password_hash(password, &encoded);
     OPENSSL_cleanse((char *)(uintptr_t)password, strlen(password));
-    if (r < 0)
-        return r;
     if (name)
         realm_vince_forgive(name);
-    return json_object_set_new(object, "passwordHash", json_string(encoded)) < 0 ? -ENOMEM : 0;
+    return json_object_set_new(object, "passwordHash", json_string(call->password_hash)) < 0
+               ? -ENOMEM
+               : 0;
 }
 
 /* Switched on: a new secret, shown this once. Switched off: it is forgotten. */
@@ -173,6 +259,7 @@ static const struct api_hooks account_hooks = {
     .create = account_create,
     .update = account_update,
     .remove = account_remove,
+    .prepare = account_prepare,
     .show = account_show,
 };
 

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <uthash.h>
 
+#include "console/api_internal.h"
 #include "console/auth.h"
 #include "console/password.h"
 #include "console/totp.h"
@@ -40,6 +41,7 @@ struct check {
     uv_work_t work;
     struct realm_attempt *attempt;
     char *name, *password, *otp, *encoded; /* encoded NULL: no such account */
+    char *new_password, *new_encoded;      /* NULL: stays */
     bool good;
 };
 
@@ -120,7 +122,8 @@ void realm_vince_forgive(const char *account)
 
 static void check_free(struct check *check)
 {
-    char **secrets[] = {&check->password, &check->otp, &check->encoded};
+    char **secrets[] = {&check->password, &check->otp, &check->encoded, &check->new_password,
+                        &check->new_encoded};
 
     for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
         if (*secrets[i])
@@ -202,6 +205,52 @@ static void accept_account(struct check *check, const struct object *object, con
     realm_accept(check->attempt, &identity);
 }
 
+/* ---- One's own new password ----------------------------------------------------------------- */
+
+static void changed(void *context, int result, size_t failed_op, uint64_t revision)
+{
+    struct check *check = context;
+    const struct object *object = account_find(check->attempt, check->name);
+    json_t *body = result == 0 && object ? object_parse(object) : NULL;
+    struct api_error error = {0};
+
+    if (body) {
+        free(check->encoded);
+        check->encoded = TAKE_PTR(check->new_encoded);
+        accept_account(check, object, body, console_now_ms());
+    } else {
+        api_error_result(&error, result < 0 ? result : -ENOENT, "the account");
+        realm_refuse(check->attempt, error.status, "the password was not changed: %s",
+                     error.description);
+    }
+    json_decref(body);
+    check_free(check);
+}
+
+/* Whoever knows the password may give it up for another; no policy has to allow that. */
+static void change_password(struct check *check, const struct object *object, const json_t *body)
+{
+    struct api_call *call = realm_call(check->attempt);
+    _cleanup_change_set_ struct change_set *set = NULL;
+    json_t *after = json_deep_copy(body);
+    int r = check->new_encoded && after ? change_set_new(&set) : -ENOMEM;
+
+    if (r == 0)
+        r = json_object_set_new(after, "passwordHash", json_string(check->new_encoded));
+    if (r == 0)
+        r = change_set_update(set, object, after);
+    if (r == 0)
+        r = api_log_changes(call, set);
+    json_decref(after);
+    if (r < 0) {
+        realm_refuse(check->attempt, 503, "the password was not changed: try again");
+        check_free(check);
+        return;
+    }
+    change_set_lockable(set);
+    commit_submit(call->console->commit, &set, changed, check);
+}
+
 static void checked(uv_work_t *work, int status)
 {
     struct check *check = work->data;
@@ -219,12 +268,16 @@ static void checked(uv_work_t *work, int status)
     body = object ? object_parse(object) : NULL;
     if (status == 0 && check->good && body && is_active(body) && still_the_same(check, body) &&
         otp_good(check, body, now_ms)) {
-        accept_account(check, object, body, now_ms);
+        if (check->new_password)
+            change_password(TAKE_PTR(check), object, body);
+        else
+            accept_account(check, object, body, now_ms);
     } else {
         realm_refuse(check->attempt, 401, WRONG);
     }
     json_decref(body);
-    check_free(check);
+    if (check)
+        check_free(check);
 }
 
 /* In a thread: nothing but its own copies. */
@@ -233,6 +286,9 @@ static void work_on(uv_work_t *work)
     struct check *check = work->data;
 
     check->good = password_verify(check->encoded, check->password);
+    if (check->good && check->new_password &&
+        password_hash(check->new_password, &check->new_encoded) < 0)
+        check->new_encoded = NULL;
 }
 
 /* ---- Before it ------------------------------------------------------------------------------ */
@@ -256,6 +312,7 @@ static int check_start(struct realm_attempt *attempt, const char *name, const ch
         check->encoded = object_text(object, "passwordHash");
     if (!copy(name, &check->name) || !copy(password, &check->password) ||
         !copy(realm_metadata(attempt, "vinceOTP"), &check->otp) ||
+        !copy(realm_metadata(attempt, "vinceNewPassword"), &check->new_password) ||
         uv_queue_work(&realm_call(attempt)->console->loop, &check->work, work_on, checked) < 0) {
         check_free(check);
         return -ENOMEM;
@@ -269,6 +326,8 @@ static void identify(struct realm_attempt *attempt)
 {
     const char *name = realm_metadata(attempt, "vinceAccount");
     const char *password = realm_metadata(attempt, "vincePassword");
+    const char *wanted = realm_metadata(attempt, "vinceNewPassword");
+    const char *problem = wanted ? password_problem(wanted, name ? name : "") : NULL;
     const struct state *state;
     int64_t now_ms = console_now_ms();
     char address[LIMITS_ADDRESS_MAX];
@@ -276,6 +335,12 @@ static void identify(struct realm_attempt *attempt)
 
     if (!name || !*name || !password || strlen(name) >= NAME_BYTES_MAX) {
         realm_refuse(attempt, 422, "metadata: expected vinceAccount and vincePassword");
+        return;
+    }
+    if (!problem && wanted && strcmp(wanted, password) == 0)
+        problem = "expected another one than before";
+    if (problem) {
+        realm_refuse(attempt, 422, "vinceNewPassword: %s", problem);
         return;
     }
     state = state_find(name);

@@ -86,9 +86,30 @@ static void test_problems(void **state)
     free(huge);
 }
 
+static void test_common_passwords(void **state)
+{
+    static const char *const bad[] = {
+        "password1234",     "Password2024!!",  "P@ssw0rd12345",  "123456789012",
+        "qwertyuiop123",    "QWERTY123456789", "Welcome2024!!!", "letmein-letmein",
+        "adminadmin123",    "Summer-Winter-1", "iloveyou123456", "1qaz2wsx3edc!!",
+        "passwordpassword", "5ecret-5ecret!",  "202401012359",   "!!!!----????....",
+    };
+    static const char *const good[] = {
+        "correct horse battery", "another long password", "long enough for a password",
+        "k3$Qz8!vR2pW",          "pässwört-für-alle",     "summer in tokyo 1987",
+        "h7-2!9#k4$1%z8&w",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_non_null(password_problem(bad[i], "ann"));
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_null(password_problem(good[i], "ann"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_common_passwords),
         cmocka_unit_test(test_vector),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_unknown_accounts_take_as_long),

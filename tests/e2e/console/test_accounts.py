@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local accounts: passwords that people change themselves, and what must hold meanwhile."""
+import threading
+import time
+
+import pytest
+
+from auth_client import Client
+
+OLD, NEW = "correct horse battery", "staple on the wall"
+
+
+def login(client, name, password, **more):
+    return client.post("/issue", {"realm": "Vince", "metadata": {"vinceAccount": name, "vincePassword": password, **more}})
+
+
+def made(client, name, **more):
+    answer = client.post("/accounts", {"name": name, "email": f"{name}@example.com", "password": OLD, **more}, namespace="/")
+    assert answer.status == 200, answer
+    return answer.body
+
+
+@pytest.fixture
+def account(client, request):
+    """An account of its own for each test."""
+    name = request.node.name.replace("[", "-").replace("]", "")
+    made(client, name)
+    return name
+
+
+@pytest.fixture
+def stranger(installation):
+    return Client(installation)
+
+
+def test_one_changes_ones_own_password(client, stranger, account):
+    token = login(stranger, account, OLD).body["token"]
+    answer = login(stranger, account, OLD, vinceNewPassword=NEW)
+    assert answer.status == 200 and NEW not in answer.text, answer
+    assert stranger.get("/roles", token=answer.body["token"]).status == 200
+    assert "password" in stranger.get("/roles", token=token).reason  # the old one's token is void
+    assert login(stranger, account, OLD).status == 401
+    assert login(stranger, account, NEW).status == 200
+    activity = client.get("/activities", namespace="/").body[0]
+    assert activity["targetName"] == account and activity["operation"] == "update"
+    assert "argon2" not in str(activity) and NEW not in str(activity)
+
+
+def test_only_with_the_old_one(stranger, account):
+    assert login(stranger, account, "not the old one", vinceNewPassword=NEW).status == 401
+    assert login(stranger, account, NEW).status == 401
+    assert login(stranger, account, OLD).status == 200
+
+
+@pytest.mark.parametrize("wanted, problem", [
+    ("short", "at least 12"), ("Password2024!!", "less common"), (OLD, "another one"), ("", "at least 12")])
+def test_bad_new_ones(client, stranger, wanted, problem):
+    name = "bad" + str(abs(hash(wanted)))
+    made(client, name)
+    answer = login(stranger, name, OLD, vinceNewPassword=wanted)
+    assert answer.status == 422 and problem in answer.reason, answer
+    assert login(stranger, name, OLD).status == 200
+
+
+def test_common_ones_are_refused(client):
+    for password in ("Password2024!!", "qwertyuiop123", "123456789012"):
+        answer = client.post("/accounts", {"name": "c", "email": "c@example.com", "password": password}, namespace="/")
+        assert answer.status == 422 and answer.body[0]["data"]["attribute"] == "password", answer
+
+
+def test_not_by_an_import(client, stranger):
+    """It would be hashed in the loop, and lie about in a file."""
+    accounts = [{"name": "imported", "email": "i@example.com", "password": OLD}]
+    answer = client.post("/import", {"data": {"label": "x", "data": {"accounts": accounts}}}, namespace="/")
+    assert answer.status == 422 and "password" in answer.text, answer
+    assert login(stranger, "imported", OLD).status == 401
+
+
+def test_others_are_served_while_passwords_are_set(installation, client, account):
+    ident = [a for a in client.get("/accounts", namespace="/").body if a["name"] == account][0]["ID"]
+    clients, answers = [Client(installation, token=client.token) for _ in range(8)], []
+
+    def change(one, i):
+        for j in range(3):
+            answers.append(one.ask("PATCH", "/accounts/" + ident, {"password": f"a rather long one {i} {j}"}).status)
+    threads = [threading.Thread(target=change, args=(one, i)) for i, one in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    longest = 0
+    while any(thread.is_alive() for thread in threads):
+        start = time.monotonic()
+        assert client.get("/accounts/" + ident).status == 200
+        longest = max(longest, time.monotonic() - start)
+    assert len(answers) == 24 and set(answers) <= {200, 409}, answers
+    assert longest < 1, longest
