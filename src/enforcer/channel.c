@@ -52,7 +52,7 @@ struct channel {
     char local[64];
     char reason[CHANNEL_REASON_MAX];
     uint64_t heard_ms;
-    bool ending, freed;
+    bool ending, freed, foreign;
     unsigned holds;
 };
 
@@ -124,27 +124,33 @@ static void let_go(struct channel *channel)
     channel->curl = NULL;
     attempt_clear(&channel->attempt);
     channel->state = CHANNEL_IDLE;
-    channel->ending = false;
+    channel->ending = channel->foreign = false;
 }
 
 /* ---- The end of a connection -----------------------------------------------------------------
  */
 
-static bool was_reached(CURLcode code)
+static enum channel_end how_ended(const struct channel *channel)
 {
-    return code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
-           code != CURLE_COULDNT_RESOLVE_PROXY;
+    CURLcode code = channel->attempt.code;
+
+    if (channel->foreign)
+        return CHANNEL_FOREIGN;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+                   code == CURLE_COULDNT_RESOLVE_PROXY
+               ? CHANNEL_ABSENT
+               : CHANNEL_REACHED;
 }
 
 static void tell_end(uv_timer_t *timer)
 {
     struct channel *channel = timer->data;
-    bool reached = was_reached(channel->attempt.code);
+    enum channel_end how = how_ended(channel);
     char reason[CHANNEL_REASON_MAX];
 
     memcpy(reason, channel->reason, sizeof(reason));
     let_go(channel);
-    channel->events.closed(channel->context, reason, reached);
+    channel->events.closed(channel->context, reason, how);
 }
 
 /* Told from the loop, never from within a call of the owner. */
@@ -296,6 +302,7 @@ static void take_answer(struct channel *channel)
     if (r == 0)
         return;
     if (r < 0) {
+        channel->foreign = r == -EPROTONOSUPPORT;
         end(channel, problem.data ? problem.data : "no WebSocket");
         return;
     }

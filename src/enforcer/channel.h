@@ -29,11 +29,17 @@
 
 struct channel;
 
+enum channel_end {
+    CHANNEL_ABSENT,  /* nobody took the connection */
+    CHANNEL_REACHED, /* somebody did */
+    CHANNEL_FOREIGN, /* who speaks no version of ours (status 426) */
+};
+
 struct channel_events {
     void (*opened)(void *context);
     void (*message)(void *context, const void *data, size_t len);
-    /* Once per connect; the channel is idle again. `reached`: somebody took the connection. */
-    void (*closed)(void *context, const char *reason, bool reached);
+    /* Once per connect; the channel is idle again. */
+    void (*closed)(void *context, const char *reason, enum channel_end how);
 };
 
 struct channel_target {            /* copied */

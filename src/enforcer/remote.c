@@ -258,6 +258,7 @@ void remote_ended(struct remote *remote, const char *reason, bool reached)
         backoff_bye(&remote->backoff, remote->bye);
     else if (++remote->urls_tried >= n || was_connected)
         backoff_failure(&remote->backoff, remote->any_reached);
+    remote->urls_tried += remote->bye == LINK_BYE_VERSION; /* the next may be of another */
     remote->url_at++;
     if (was_connected || remote->urls_tried >= n) {
         remote->urls_tried = 0;

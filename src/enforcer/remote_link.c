@@ -167,20 +167,21 @@ static void take_certificate(struct remote *remote, const struct link_message *m
                   pem || !message->certificate.error ? error_text(r) : message->certificate.error));
 }
 
+static const char *const bye_words[] = {
+    [LINK_BYE_GOING_AWAY] = "the Console stops or asks to come back",
+    [LINK_BYE_REVOKED] = "this Enforcer is not accepted any more (register it again)",
+    [LINK_BYE_REPLACED] = "replaced",
+    [LINK_BYE_CLOCK] = "clocks differ",
+    [LINK_BYE_VERSION] = "no common version",
+    [LINK_BYE_PROTOCOL] = "the Console did not understand a message",
+    [LINK_BYE_OVERLOAD] = "the Console is overloaded",
+    [LINK_BYE_REFUSED] = "refused",
+};
+
 static void take_bye(struct remote *remote, const struct link_message *message)
 {
-    static const char *const words[] = {
-        [LINK_BYE_GOING_AWAY] = "the Console stops or asks to come back",
-        [LINK_BYE_REVOKED] = "this Enforcer is not accepted any more (register it again)",
-        [LINK_BYE_REPLACED] = "replaced",
-        [LINK_BYE_CLOCK] = "clocks differ",
-        [LINK_BYE_VERSION] = "no common version",
-        [LINK_BYE_PROTOCOL] = "the Console did not understand a message",
-        [LINK_BYE_OVERLOAD] = "the Console is overloaded",
-        [LINK_BYE_REFUSED] = "refused",
-    };
     size_t code = (size_t)message->bye.code;
-    const char *word = code < ARRAY_SIZE(words) ? words[code] : NULL;
+    const char *word = code < ARRAY_SIZE(bye_words) ? bye_words[code] : NULL;
     char text[REMOTE_ERROR_MAX];
 
     snprintf(text, sizeof(text), "%s: %.300s", word ? word : "a reason of a newer Console",
@@ -245,9 +246,19 @@ static void on_message(void *context, const void *data, size_t len)
     channel_close(remote->channel, text);
 }
 
-static void on_closed(void *context, const char *reason, bool reached)
+/* A Console of another version says so before there is a session that could end with a bye. */
+static void on_closed(void *context, const char *reason, enum channel_end how)
 {
-    remote_ended(context, reason, reached);
+    struct remote *remote = context;
+
+    if (how == CHANNEL_FOREIGN) {
+        char text[REMOTE_ERROR_MAX];
+
+        snprintf(text, sizeof(text), "%s: %.400s", bye_words[LINK_BYE_VERSION], reason);
+        remote->bye = LINK_BYE_VERSION;
+        remote_error_set(remote, text);
+    }
+    remote_ended(remote, reason, how != CHANNEL_ABSENT);
 }
 
 const struct channel_events remote_channel_events = {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -230,15 +231,20 @@ static bool header_is(const char *head, size_t len, const char *name, const char
 static int refused(const char *data, size_t len, size_t head, struct buf *problem)
 {
     const char *line_end = memchr(data, '\r', head);
-    size_t body = MIN(len - head, (size_t)REASON_MAX);
+    json_t *json = json_loadb(data + head, len - head, 0, NULL);
+    const char *description =
+        json_string_value(json_object_get(json_array_get(json, 0), "description"));
 
     buf_puts(problem, "the Console answers ");
     text_quote(problem, data, line_end ? (size_t)(line_end - data) : head);
-    if (body) {
+    if (description || len > head)
         buf_puts(problem, ": ");
-        text_quote(problem, data + head, body);
-    }
-    return -EACCES;
+    if (description)
+        text_quote(problem, description, MIN(strlen(description), (size_t)REASON_MAX));
+    else if (len > head)
+        text_quote(problem, data + head, MIN(len - head, (size_t)REASON_MAX));
+    json_decref(json);
+    return memcmp(data + 9, "426", 3) == 0 ? -EPROTONOSUPPORT : -EACCES;
 }
 
 int wsframe_answer(const char *data, size_t len, const char *key, const char *protocol,

@@ -55,7 +55,8 @@ int wsframe_request(struct buf *out, const char *host, const char *path, const c
  * The answer, as far as it is here.
  * @param ret_head  its length with the empty line, when 1 is returned
  * @param problem   why it is refused, for people: status and what the server says
- * @return 1: accepted; 0: more is needed; -EPROTO, -EACCES (status other than 101)
+ * @return 1: accepted; 0: more is needed; -EPROTO, -EPROTONOSUPPORT (status 426), -EACCES (status
+ *         other than 101)
  */
 int wsframe_answer(const char *data, size_t len, const char *key, const char *protocol,
                    size_t *ret_head, struct buf *problem);

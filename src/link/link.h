@@ -96,10 +96,10 @@ enum link_bye {
     LINK_BYE_REVOKED,        /* certificate or object is gone: do not come back without a new one */
     LINK_BYE_REPLACED,       /* another connection with the same certificate (a cloned host?) */
     LINK_BYE_CLOCK,          /* clocks are too far apart */
-    LINK_BYE_VERSION,        /* no common protocol */
-    LINK_BYE_PROTOCOL,       /* a message could not be understood */
-    LINK_BYE_OVERLOAD,       /* the queue to this Enforcer is full */
-    LINK_BYE_REFUSED,        /* not authorized here */
+    LINK_BYE_VERSION,  /* no common protocol: never sent, for there is no session; status 426 */
+    LINK_BYE_PROTOCOL, /* a message could not be understood */
+    LINK_BYE_OVERLOAD, /* the queue to this Enforcer is full */
+    LINK_BYE_REFUSED,  /* not authorized here */
 };
 
 struct link_key {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enforcers that live from a Console: real connections, real rulesets through the API."""
 import json
+import re
 import shutil
 import signal
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from console_estate import PORT, ConsoleEnforcer, ConsoleEstate
 from estate import wait_for
+from estate.tool import Process
 from proxy import Proxy
 
 
@@ -389,6 +391,43 @@ def test_several_consoles(estate):
     estate.await_connected(a, 14)
     assert time.monotonic() - began < 12
     a.restart(console=estate.console.url)
+    estate.await_connected(a)
+
+
+FOREIGN = """
+import json, socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + "/server.crt", sys.argv[1] + "/server.key")
+listener = socket.create_server(("0.0.0.0", int(sys.argv[2])))
+text = json.dumps([{"code": 426, "description": "this Console speaks bulkhead-link-9"}])
+while True:
+    try:
+        client = context.wrap_socket(listener.accept()[0], server_side=True)
+        client.recv(65536)
+        client.sendall(f"HTTP/1.1 426 Upgrade Required\\r\\nContent-Length: {len(text)}\\r\\n\\r\\n{text}".encode())
+        client.close()
+    except OSError:
+        pass
+"""
+
+
+def test_console_of_another_version(estate):
+    """It says so before there is a session: the Enforcer tells people, and does not hammer; another Console is asked at once."""
+    a, port = estate.enforcers["a"], PORT + 1
+    foreign = Process(estate.r1.within(None, sys.executable, "-c", FOREIGN, estate.console.data, port), estate.system)
+    here = f"https://{estate.console.address}:{port}"
+    try:
+        wait_for(lambda: f":{port}" in estate.r1.exec("ss", "-ltn").stdout, 10, what="it listens")
+        a.restart(console=here)
+        error = wait_for(lambda: console_of(a)["lastError"], 10)
+        assert "no common version" in error and "speaks bulkhead-link-9" in error, error
+        assert int(re.findall(r"again_ms=(\d+)", a.log())[-1]) >= 150_000, a.log()[-1000:]
+        assert console_of(a)["state"] == "waiting"
+        a.restart(console=[here, estate.console.url])
+        estate.await_connected(a, 10)
+    finally:
+        foreign.kill()
+        a.restart(console=estate.console.url)
     estate.await_connected(a)
 
 

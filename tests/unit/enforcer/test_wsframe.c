@@ -130,6 +130,8 @@ static void test_answer(void **state)
          -EPROTO, "speak"},
         {"HTTP/1.1 403 Forbidden\r\n\r\nno certificate\x1b", -EACCES,
          "'HTTP/1.1 403 Forbidden': 'no certificate\\x1b'"},
+        {"HTTP/1.1 426 Upgrade Required\r\n\r\n[{\"description\": \"speaks p-2\"}]",
+         -EPROTONOSUPPORT, "'HTTP/1.1 426 Upgrade Required': 'speaks p-2'"},
         {"SSH-2.0-OpenSSH\r\n\r\n", -EPROTO, "is this a Console?"},
     };
 
