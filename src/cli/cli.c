@@ -13,12 +13,12 @@
 
 int cli_completion(struct cli_call *call)
 {
-    if (strcmp(call->arguments[0], "bash") == 0)
-        cli_completion_bash(&cli_root, call->output.out);
-    else if (strcmp(call->arguments[0], "fish") == 0)
-        cli_completion_fish(call->output.out);
-    else
-        cli_completion_zsh(&cli_root, call->output.out);
+    const char *const *shells = cli_call_command(call)->argument->choices;
+    size_t shell = 0;
+
+    while (strcmp(shells[shell], call->arguments[0]) != 0) /* cli_parse() saw to it */
+        shell++;
+    fputs(cli_completion_script((enum cli_shell)shell), call->output.out);
     return CLI_DONE;
 }
 

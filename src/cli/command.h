@@ -154,9 +154,8 @@ void cli_usage_print(const struct cli_command *const *path, size_t depth, FILE *
 void cli_help_print(const struct cli_command *const *path, size_t depth, FILE *out);
 /* The manual page bulkhead(1) of the whole table, in roff (man-pages(7)). */
 void cli_manual_print(const struct cli_command *root, FILE *out);
-void cli_completion_bash(const struct cli_command *root, FILE *out);
-void cli_completion_zsh(const struct cli_command *root, FILE *out);
-void cli_completion_fish(FILE *out);
+enum cli_shell { CLI_BASH, CLI_ZSH, CLI_FISH };
+const char *cli_completion_script(enum cli_shell shell);
 
 /*
  * Call `fn` for every command that is not hidden, parents first.

@@ -4,7 +4,8 @@
 #include "cli/tables.h"
 
 static const char *const encodings[] = {"json", "msgpack", NULL};
-static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+static const char *const shells[] = {
+    [CLI_BASH] = "bash", [CLI_ZSH] = "zsh", [CLI_FISH] = "fish", NULL};
 
 static const struct cli_option root_options[] = {
     {.name = "output",

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bulkhead __complete -- WORD…: what the last word could become, one candidate a line. The scripts
- * of completion.c ask it for what is not in the command table. It asks the Console for names only
- * with a token at hand, and does not wait long.
+ * bulkhead __complete -- WORD…: what the last word could become, one whole word a line; then
+ * ":files" when it can be the name of one. It asks the Console for names only with a token at hand,
+ * and does not wait long.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -12,10 +13,14 @@
 #include "cli/profiles.h"
 
 #define NAMES_MAX "200"
+#define FILES ":files"
+#define FILTER_MAX 512 /* bytes; a longer word is looked for by its beginning */
 
 struct completion {
     struct cli_call *typed; /* the words before the last one */
-    const char *current;
+    const char *word;       /* the last one */
+    const char *current;    /* what of it is to be completed: behind "--name=", "key=" */
+    bool files;
     FILE *out;
 };
 
@@ -27,8 +32,9 @@ static void offer(const struct completion *completion, const char *word)
     if (!word || strncmp(word, completion->current, strlen(completion->current)) != 0)
         return;
     safe = text_safe(word);
-    if (safe && strcmp(safe, word) == 0) /* what would need escapes is not offered */
-        fprintf(completion->out, "%s\n", word);
+    if (safe && strcmp(safe, word) == 0 && *word != *FILES) /* what would need escapes is not */
+        fprintf(completion->out, "%.*s%s\n", (int)(completion->current - completion->word),
+                completion->word, word);
 }
 
 static void offer_words(const struct completion *completion, const char *const *words)
@@ -116,12 +122,27 @@ static void offer_profiles(const struct completion *completion)
 
 /* ---- What the Console knows --------------------------------------------------------------- */
 
+/* Names that begin like the word; what is special in a pattern is any character there, as offer()
+ * looks again. */
+static void add_filter(const struct completion *completion, struct client_request *request,
+                       char *filter, size_t size)
+{
+    size_t n = (size_t)snprintf(filter, size, "name matches \"^");
+
+    for (const char *at = completion->current; *at > ' ' && *at < 0x7f && n + 3 < size; at++)
+        filter[n++] = isalnum((unsigned char)*at) || strchr("/-_=", *at) ? *at : '.';
+    snprintf(filter + n, size - n, "\"");
+    if (*completion->current)
+        client_query(request, "q", filter);
+}
+
 static void offer_names(const struct completion *completion, const char *path, bool stored)
 {
     static const char *const fields[] = {"name", NULL};
     _cleanup_session_ struct session session = {0};
     _cleanup_client_answer_ struct client_answer answer = {0};
     struct client_request request = {.method = "GET", .path = path};
+    char filter[FILTER_MAX];
     json_t *object;
     size_t i;
 
@@ -131,6 +152,7 @@ static void offer_names(const struct completion *completion, const char *path, b
         request.fields = fields;
         client_query(&request, "limit", NAMES_MAX);
         client_query(&request, "recursive", "true");
+        add_filter(completion, &request, filter, sizeof(filter));
     }
     if (session_send(&session, &request, &answer) != CLI_DONE)
         return;
@@ -203,45 +225,79 @@ static void offer_options(const struct completion *completion)
     }
 }
 
+/* The option that `word` names, "--name", "--name=…" or "-n", when it takes a value. */
 static const struct cli_option *option_of(const struct cli_call *call, const char *word)
 {
-    for (size_t d = call->depth; word && *word == '-' && d-- > 0;)
-        for (size_t i = 0; i < call->path[d]->n_options; i++) {
-            const struct cli_option *option = &call->path[d]->options[i];
+    const struct cli_option *option;
+    size_t at = 0, len = strcspn(word, "=");
 
-            if (option->value && ((word[1] == '-' && strcmp(word + 2, option->name) == 0) ||
-                                  (word[1] == option->letter && word[1] && !word[2])))
-                return option;
-        }
+    while (*word == '-' && (option = cli_option_next(call->path, call->depth, &at))) {
+        if (!option->value)
+            continue;
+        if (word[1] == '-' && len - 2 == strlen(option->name) &&
+            strncmp(word + 2, option->name, len - 2) == 0)
+            return option;
+        if (word[1] && word[1] == option->letter && !word[2])
+            return option;
+    }
     return NULL;
 }
 
-static void complete(const struct completion *completion, const char *last, const char *before)
+static void complete_value(struct completion *completion, const struct cli_option *option)
+{
+    const char *equals = option->pair ? strchr(completion->current, '=') : NULL;
+
+    if (equals && option->offer == CLI_OFFER_PAIRS) {
+        _cleanup_free_
+        char *key = strndup(completion->current, (size_t)(equals - completion->current));
+
+        completion->current = equals + 1;
+        if (key)
+            offer_values(completion, key);
+        return;
+    }
+    completion->files = option->file;
+    offer_words(completion, option->choices);
+    offer_by(completion, option->offer);
+}
+
+static void complete_word(struct completion *completion)
 {
     const struct cli_call *typed = completion->typed;
     const struct cli_command *command = cli_call_command(typed);
-    const struct cli_option *option = option_of(typed, last), *pair = option_of(typed, before);
+    const struct cli_argument *argument = command->argument;
 
-    if (pair && pair->pair && !strchr(last, '=')) {
-        offer_values(completion, last);
-        return;
-    }
-    if (option) {
-        offer_words(completion, option->choices);
-        offer_by(completion, option->offer);
-        return;
-    }
-    if (*completion->current == '-') {
-        offer_options(completion);
-        return;
-    }
     for (size_t i = 0; i < command->n_children; i++)
         if (!command->children[i].hidden)
             offer(completion, command->children[i].name);
-    if (command->argument) {
-        offer_words(completion, command->argument->choices);
-        offer_by(completion, command->argument->offer);
-    }
+    if (!argument || typed->n_arguments >= argument->max)
+        return;
+    completion->files = argument->file;
+    offer_words(completion, argument->choices);
+    offer_by(completion, argument->offer);
+}
+
+/* `last` and `before` are the words before the current one; "" where there is none. */
+static void complete(struct completion *completion, const char *last, const char *before)
+{
+    const struct cli_option *own = option_of(completion->typed, completion->word),
+                            *option = option_of(completion->typed, last),
+                            *pair = option_of(completion->typed, before);
+    const char *equals = strchr(completion->word, '=');
+
+    if (pair && pair->offer == CLI_OFFER_PAIRS && !strchr(last, '=') && !strchr(before, '='))
+        offer_values(completion, last);
+    else if (option && !strchr(last, '='))
+        complete_value(completion, option);
+    else if (own && equals && completion->word[1] == '-') {
+        completion->current = equals + 1;
+        complete_value(completion, own);
+    } else if (*completion->word == '-')
+        offer_options(completion);
+    else
+        complete_word(completion);
+    if (completion->files)
+        fputs(FILES "\n", completion->out);
 }
 
 int cli_complete(struct cli_call *call)
@@ -263,7 +319,9 @@ int cli_complete(struct cli_call *call)
     typed = (struct cli_call){.output = call->output, .err = nowhere};
     cli_parse(&cli_root, (int)n, words, &typed); /* as far as it goes */
     {
-        struct completion completion = {&typed, call->arguments[n - 1], call->output.out};
+        const char *word = call->arguments[n - 1];
+        struct completion completion = {
+            .typed = &typed, .word = word, .current = word, .out = call->output.out};
 
         complete(&completion, n >= 2 ? call->arguments[n - 2] : "",
                  n >= 3 ? call->arguments[n - 3] : "");

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import shutil
 import signal
@@ -69,14 +70,18 @@ def test_wrong_usage(args, message):
     assert message in done.stderr and "--help'." in done.stderr
 
 
-def bash_completion(line):
+def bash_completion(line, breaks="=:"):
+    """Calls the function as bash does, which cuts words at = and :."""
+    words = line.split(" ")
+    if breaks:
+        words = [word for part in words for word in re.split(f"([{breaks}])", part) if word or not part]
     script = f"""
+        PATH={BUILD}:$PATH; COMP_WORDBREAKS=" {breaks}"; compopt() {{ :; }}
         source <({BULKHEAD} completion bash)
-        COMP_WORDS=({line}); [ "{line[-1]}" = " " ] && COMP_WORDS+=("")
-        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _bulkhead; printf '%s\\n' "${{COMPREPLY[@]}}" """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bulkhead; printf '%s\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    return done.stdout.split()
+    return done.stdout.splitlines() if done.stdout != "\n" else []
 
 
 @pytest.mark.parametrize("line, words", [
@@ -84,22 +89,88 @@ def bash_completion(line):
                    "completion", "help"]),
     ("bulkhead pol", ["policy"]),
     ("bulkhead -o json enf", ["enforcer"]),
+    ("bulkhead --output=json enf", ["enforcer"]),
+    ("bulkhead -n /a:b --api https://c:8443 enf", ["enforcer"]),
     ("bulkhead enforcer --socket policy ", ["status", "pus", "flows", "counters", "netstat",
                                             "disable", "enable", "register"]),
     ("bulkhead enforcer flows --f", ["--follow"]),
     ("bulkhead policy check --s", ["--strict"]),
+    ("bulkhead policy check --na", ["--namespace"]),
+    ("bulkhead --na", ["--namespace"]),
+    ("bulkhead api --na", ["--namespace"]),
+    ("bulkhead api list netset --na", ["--namespace"]),
+    ("bulkhead policy check --api", []),
     ("bulkhead enforcer status --output ", ["table", "json", "yaml", "none", "template"]),
+    ("bulkhead enforcer status --output=y", ["yaml"]),
+    ("bulkhead enforcer status --output=", ["table", "json", "yaml", "none", "template"]),
     ("bulkhead -o y", ["yaml"]),
     ("bulkhead completion ", ["bash", "zsh", "fish"]),
+    ("bulkhead completion bash ", []),
+    ("bulkhead api list networkrules", ["networkrulesetpolicies"]),
+    ("bulkhead -n /shop api list networkrules", ["networkrulesetpolicies"]),
+    ("bulkhead api list netset -c subj", ["subject"]),
+    ("bulkhead api list netset --column=subj", ["subject"]),
+    ("bulkhead api create netset -k subj", ["subject"]),
+    ("bulkhead api create netset -k propagate t", ["true"]),
+    ("bulkhead api create netset -k propagate=t", ["true"]),
+    ("bulkhead api create netset --key=propagate=t", ["true"]),
+    ("bulkhead api create netset --key propagate t", ["true"]),
+    ("bulkhead api list netset -p recurs", ["recursive"]),
+    ("bulkhead appcred list -c maxIss", ["maxIssuedTokenValidity"]),
+    ("bulkhead appcred create ci --role namespace.v", ["namespace.viewer"]),
 ])
 def test_bash_completion(line, words):
     assert bash_completion(line) == words
+    if "=" not in line and ":" not in line:
+        assert bash_completion(line, breaks="") == words
 
 
 def test_bash_completion_of_files(tmp_path):
     (tmp_path / "policy.yaml").touch()
-    for before in ("policy check", "policy eval -f", "policy eval --cases"):
-        assert bash_completion(f"bulkhead {before} {tmp_path}/pol") == [f"{tmp_path}/policy.yaml"]
+    for before in ("policy check ", "policy eval -f ", "policy eval --cases ", "policy eval --cases=", "--creds "):
+        assert bash_completion(f"bulkhead {before}{tmp_path}/pol") == [f"{tmp_path}/policy.yaml"]
+
+
+def typed(shell, setup, keys):
+    """What stands on the line of an interactive shell after the keys, among them \t."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "dumb", "PATH": f"{BUILD}:{os.environ['PATH']}", "HOME": "/nonexistent"})
+        os.execvp(shell[0], shell)
+    def until(text):
+        seen = ""
+        while text not in seen:
+            assert select.select([fd], [], [], 20)[0], seen
+            seen += os.read(fd, 65536).decode()
+        return seen
+    os.write(fd, (setup + "; echo rea''dy\n").encode())
+    until("ready")
+    os.write(fd, keys.encode())
+    time.sleep(1.5)
+    os.write(fd, b"\x01echo '<'\x05 '>'\n")
+    seen = re.search(r"\n<(.*) >", until(" >\r\n"))
+    os.close(fd)
+    os.waitpid(pid, 0)
+    return seen.group(1).strip()
+
+
+SHELLS = [
+    (["bash", "--norc", "--noprofile", "-i"], "bind 'set bell-style none'; source <(bulkhead completion bash)"),
+    (["zsh", "-f", "-i"], "autoload -U compinit; compinit -D -u; "
+                          "source <(bulkhead completion zsh | sed '$d'); compdef _bulkhead bulkhead"),
+]
+
+
+@pytest.mark.parametrize("shell, setup", SHELLS, ids=["bash", "zsh"])
+@pytest.mark.parametrize("keys, line", [
+    ("bulkhead -o js\tapi cou\tnetworkrules\t", "bulkhead -o json api count networkrulesetpolicies"),
+    ("bulkhead api list netset --colu\tsubj\t", "bulkhead api list netset --column subject"),
+    ("bulkhead api create netset --key=propa\t", "bulkhead api create netset --key=propagate"),
+])
+def test_keys_in_a_shell(shell, setup, keys, line):
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    assert typed(shell, setup, keys) == line
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")

@@ -326,8 +326,16 @@ def test_completion(cli, namespace):
     assert offers("api", "list", "netset", "-c", "subj") == ["subject"]
     assert offers("api", "create", "netset", "-k", "propagate", "") == ["true", "false"]
     assert offers("api", "get", "extnet", "-n", namespace, "par") == ["partners"]
+    assert offers("-n", namespace, "api", "get", "extnet", "") == ["partners"]
+    assert offers("api", f"--namespace={namespace}", "delete", "extnet", "p") == ["partners"]
+    assert namespace in offers("-n", namespace[:2])
+    assert f"--namespace={namespace}" in offers("api", "list", f"--namespace={namespace[:2]}")
     assert namespace in offers("api", "list", "extnet", "-n", "/")
     assert "namespace.viewer" in offers("appcred", "create", "x", "--role", "namespace.v")
+    # What the limit of an answer would leave out is asked for by its beginning.
+    cli("api", "import", "-", "-n", namespace, input=json.dumps({"data": {"externalnetworks": [
+        {"name": f"n.{i:04}", "entries": ["192.0.2.1"]} for i in range(400)]}}))
+    assert offers("api", "get", "extnet", "-n", namespace, "n.039") == [f"n.039{i}" for i in range(10)]
     # No Console, no token: no offer, and no waiting.
     start = time.monotonic()
     assert offers("api", "get", "extnet", "x", BULKHEAD_API="https://192.0.2.1") == []
