@@ -302,8 +302,8 @@ static int by_certificate(struct auth *auth, const struct http_request *request,
     struct trust_certificate certificate = {0};
     int r;
 
-    r = trust_certificate_read(auth->console->trust, request->certificate.pem, auth->now_ms(),
-                               &certificate);
+    r = trust_certificate_check(auth->console->trust, request->certificate.x509, auth->now_ms(),
+                                &certificate);
     if (r == -ETIME)
         return refuse(error, "the client certificate has expired or is not valid yet");
     if (r < 0)
@@ -355,7 +355,7 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
     }
     if (cookie)
         return auth_authenticate_token(auth, cookie, request->client, error, ret);
-    if (request->certificate.present && request->certificate.pem)
+    if (request->certificate.present)
         return by_certificate(auth, request, error, ret);
     return refuse(error, "no token: send 'Authorization: Bearer TOKEN'; POST /issue gives one");
 }

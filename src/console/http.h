@@ -56,7 +56,7 @@ struct http_parameter {
 struct http_certificate {
     bool present;
     uint8_t sha256[HTTP_CERTIFICATE_HASH_BYTES];
-    char *pem;
+    struct x509_st *x509; /* OpenSSL's, as TLS has checked it */
     const char *problem;
 };
 

@@ -113,7 +113,7 @@ static void destroy(struct http_connection *connection)
     http_queue_clear(&connection->out);
     buf_free(&connection->in);
     SSL_free(TAKE_PTR(connection->ssl));
-    free(TAKE_PTR(connection->certificate.pem));
+    X509_free(TAKE_PTR(connection->certificate.x509));
     if (connection->prev)
         connection->prev->next = connection->next;
     else

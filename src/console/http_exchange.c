@@ -26,8 +26,8 @@ void http_exchange_free(struct http_exchange **exchange)
             e->next->prev = e->prev;
     }
     buf_free(&e->body);
+    X509_free(e->head.request.certificate.x509);
     http_head_clear(&e->head);
-    free(e->pem);
     free(e);
 }
 
@@ -162,11 +162,9 @@ static int identify(struct http_connection *connection, struct http_exchange *ex
         return r;
     memcpy(request->client, connection->client, sizeof(request->client));
     request->certificate = connection->certificate;
-    if (!connection->certificate.present)
-        return 0;
-    exchange->pem = strdup(connection->certificate.pem); /* may outlive the connection */
-    request->certificate.pem = exchange->pem;
-    return exchange->pem ? 0 : -ENOMEM;
+    if (request->certificate.x509)
+        X509_up_ref(request->certificate.x509); /* may outlive the connection */
+    return 0;
 }
 
 /* OPTIONS *: of the server as such. */

@@ -93,7 +93,6 @@ struct http_exchange {
     struct http_head head;
     struct http_chunk chunk;
     struct buf body;
-    char *pem;
 };
 
 struct http_socket {

@@ -145,7 +145,7 @@ void http_socket_upgrade(struct http_connection *connection)
     server->counters.sockets++;
     server->counters.sockets_now++;
     http_exchange_free(&connection->exchange);
-    free(TAKE_PTR(connection->certificate.pem)); /* nobody asks again */
+    X509_free(TAKE_PTR(connection->certificate.x509)); /* nobody asks again */
     connection->certificate.present = false;
 }
 

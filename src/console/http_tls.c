@@ -153,27 +153,11 @@ SSL *http_tls_accept(SSL_CTX *tls, struct http_connection *connection)
     return ssl;
 }
 
-static int certificate_copy(X509 *peer, struct http_certificate *ret)
-{
-    _cleanup_bio_ BIO *bio = BIO_new(BIO_s_mem());
-    unsigned int hash_len = sizeof(ret->sha256);
-    char *text;
-    long len;
-
-    if (!bio || !PEM_write_bio_X509(bio, peer) ||
-        !X509_digest(peer, EVP_sha256(), ret->sha256, &hash_len))
-        return -ENOMEM;
-    len = BIO_get_mem_data(bio, &text);
-    ret->pem = strndup(text, (size_t)len);
-    return ret->pem ? 0 : -ENOMEM;
-}
-
 int http_tls_certificate(struct http_connection *connection)
 {
     X509 *peer = SSL_get0_peer_certificate(connection->ssl);
     struct http_certificate certificate = {.problem = ""};
     long result = SSL_get_verify_result(connection->ssl);
-    int r;
 
     if (connection->certificate_known)
         return 0;
@@ -182,9 +166,9 @@ int http_tls_certificate(struct http_connection *connection)
                                   ? connection->certificate_problem
                                   : X509_verify_cert_error_string(result);
     } else if (peer) {
-        r = certificate_copy(peer, &certificate);
-        if (r < 0)
-            return r;
+        if (!X509_digest(peer, EVP_sha256(), certificate.sha256, NULL) || !X509_up_ref(peer))
+            return -ENOMEM;
+        certificate.x509 = peer;
         certificate.present = true;
     }
     connection->certificate = certificate;

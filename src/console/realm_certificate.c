@@ -136,14 +136,14 @@ static void identify(struct realm_attempt *attempt)
     struct trust_certificate certificate = {0};
     int r;
 
-    if (!call->request->certificate.present || !call->request->certificate.pem) {
+    if (!call->request->certificate.present) {
         realm_refuse(attempt, 401,
                      "no client certificate: realm Certificate needs the one of an "
                      "app credential in the TLS handshake");
         return;
     }
-    r = trust_certificate_read(call->console->trust, call->request->certificate.pem,
-                               console_now_ms(), &certificate);
+    r = trust_certificate_check(call->console->trust, call->request->certificate.x509,
+                                console_now_ms(), &certificate);
     if (r < 0) {
         realm_refuse(attempt, 401,
                      r == -ETIME ? "the client certificate has expired or is not valid yet"

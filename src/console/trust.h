@@ -59,6 +59,7 @@ const char *trust_server_key_file(const struct trust *trust);
 int trust_server_renew(struct trust *trust, int64_t now_ms, bool *ret_new);
 
 enum trust_usage { TRUST_CREDENTIAL, TRUST_ENFORCER };
+struct x509_st; /* OpenSSL's X509 */
 struct trust_certificate_request {
     enum trust_usage usage;
     const char *csr;          /* PEM; its signature is checked, its subject is not believed */
@@ -78,8 +79,11 @@ struct trust_certificate {
     int64_t not_after_ms;
     uint8_t sha256[32];
 };
-/* @return 0; -EINVAL no certificate; -EACCES not by our CA, or not for clients; -ETIME not valid at
+/* @return 0; -EINVAL without names; -EACCES not by our CA, or not for clients; -ETIME not valid at
  * this time */
+int trust_certificate_check(struct trust *trust, struct x509_st *certificate, int64_t now_ms,
+                            struct trust_certificate *ret);
+/* The same of PEM; -EINVAL too when it is no certificate. */
 int trust_certificate_read(struct trust *trust, const char *pem, int64_t now_ms,
                            struct trust_certificate *ret);
 /* SHA-256 over the DER of a PEM certificate, whoever made it; -EINVAL. */

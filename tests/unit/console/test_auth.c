@@ -231,9 +231,16 @@ static char *enforcer_certificate(struct fixture *f, const char *name)
 static int by_certificate(struct fixture *f, char *pem, struct api_error *error,
                           struct caller **ret)
 {
-    struct http_request request = {.certificate = {.present = true, .pem = pem}};
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    struct http_request request = {.certificate = {.present = true, .x509 = certificate}};
+    int r;
 
-    return auth_authenticate(f->console.auth, &request, error, ret);
+    assert_non_null(certificate);
+    r = auth_authenticate(f->console.auth, &request, error, ret);
+    X509_free(certificate);
+    BIO_free(bio);
+    return r;
 }
 
 static void test_enforcers(void **state)
