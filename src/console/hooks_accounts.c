@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
 #include "console/api_internal.h"
 #include "console/hooks_auth.h"
 
@@ -10,6 +11,7 @@
 #include "console/password.h"
 #include "console/realm.h"
 #include "console/totp.h"
+#include "console/trust.h"
 
 /*
  * Local accounts. Their names are unique in the whole installation and policies trust them, so they
@@ -172,6 +174,16 @@ static int set_password(struct api_call *call, json_t *object, struct api_error 
 }
 
 /* Switched on: a new secret, shown this once. Switched off: it is forgotten. */
+static int put_otp_secret(struct console *console, const char *id, const char *secret,
+                          json_t *object)
+{
+    _cleanup_free_
+    char *sealed = NULL;
+    int r = trust_seal(console->trust, id, secret, &sealed);
+
+    return r < 0 ? r : json_object_set_new(object, "OTPSecret", json_string(sealed));
+}
+
 static int set_otp(struct api_call *call, bool was_enabled, json_t *object)
 {
     const char *name = json_string_value(json_object_get(object, "name"));
@@ -190,9 +202,47 @@ static int set_otp(struct api_call *call, bool was_enabled, json_t *object)
     uri = totp_uri(secret, ISSUER, name ? name : "");
     json_decref(call->reply);
     call->reply = uri ? json_pack("{s:s}", "OTPURI", uri) : NULL;
-    if (!call->reply || json_object_set_new(object, "OTPSecret", json_string(secret)) < 0)
-        return -ENOMEM;
-    return 0;
+    r = call->reply ? put_otp_secret(call->console, call->id, secret, object) : -ENOMEM;
+    OPENSSL_cleanse(secret, strlen(secret));
+    if (uri)
+        OPENSSL_cleanse(uri, strlen(uri));
+    return r;
+}
+
+static bool seal_one(void *context, const struct object *account)
+{
+    struct console *console = context;
+    _cleanup_change_set_ struct change_set *set = NULL;
+    json_t *body = object_parse(account);
+    const char *secret = json_string_value(json_object_get(body, "OTPSecret"));
+    int r = 0;
+
+    if (secret && !trust_is_sealed(secret)) {
+        r = put_otp_secret(console, account->id, secret, body);
+        if (r == 0)
+            r = change_set_new(&set);
+        if (r == 0)
+            r = change_set_update(set, account, body);
+        if (r == 0)
+            commit_submit(console->commit, &set, NULL, NULL);
+        else
+            log_event(LOG_LEVEL_ERROR, "account.otp_not_sealed", LOG_F("id", "%s", account->id));
+    }
+    json_decref(body);
+    return true;
+}
+
+void accounts_seal(struct console *console)
+{
+    const struct objects_query query = {
+        .kind = schema_kind_find("account"),
+        .space = objects_space(console->objects, "/"),
+        .recursive = true,
+        .archived = true,
+    };
+    uint64_t total;
+
+    objects_list(console->objects, &query, seal_one, console, &total);
 }
 
 static int account_create(struct api_call *call, json_t *object, struct change_set *set,

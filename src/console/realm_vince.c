@@ -7,10 +7,12 @@
 #include <openssl/crypto.h>
 #include <uthash.h>
 
+#include "base/log.h"
 #include "console/api_internal.h"
 #include "console/auth.h"
 #include "console/password.h"
 #include "console/totp.h"
+#include "console/trust.h"
 
 /*
  * Realm Vince: local accounts. Passwords are checked in libuv's threads, a few at a time. An
@@ -150,21 +152,42 @@ static bool is_active(const json_t *body)
     return !status || strcmp(status, "Active") == 0;
 }
 
-/* Right, or not asked for? A right one counts only once. */
-static bool otp_good(const struct check *check, const json_t *body, int64_t now_ms)
+/* Owned by the caller; NULL: none that can be used. */
+static char *otp_secret(const struct check *check, const struct object *object, const json_t *body)
 {
-    const char *secret = json_string_value(json_object_get(body, "OTPSecret"));
+    const char *stored = json_string_value(json_object_get(body, "OTPSecret"));
+    char *secret = NULL;
+
+    if (!stored)
+        return NULL;
+    if (!trust_is_sealed(stored)) /* of a Console before this one; soon sealed */
+        return strdup(stored);
+    if (trust_unseal(realm_call(check->attempt)->console->trust, object->id, stored, &secret) < 0)
+        log_event(LOG_LEVEL_ERROR, "account.otp_unreadable", LOG_F("account", "%s", object->id),
+                  LOG_F("problem", "sealed with another CA: switch one-time passwords off and on"));
+    return secret;
+}
+
+/* Right, or not asked for? A right one counts only once. */
+static bool otp_good(const struct check *check, const struct object *object, const json_t *body,
+                     int64_t now_ms)
+{
+    char *secret;
     struct state *state;
     int64_t step;
+    bool good;
 
     if (!json_is_true(json_object_get(body, "OTPEnabled")))
         return true;
     state = state_make(check->name);
-    if (!state || !secret || !check->otp ||
-        totp_check(secret, check->otp, now_ms, state->last_step, &step) < 0)
-        return false;
-    state->last_step = step;
-    return true;
+    secret = check->otp ? otp_secret(check, object, body) : NULL;
+    good = state && secret && totp_check(secret, check->otp, now_ms, state->last_step, &step) == 0;
+    if (secret)
+        OPENSSL_cleanse(secret, strlen(secret));
+    free(secret);
+    if (good)
+        state->last_step = step;
+    return good;
 }
 
 /* It may have been changed while the thread was at work: then what was checked is not it. */
@@ -267,7 +290,7 @@ static void checked(uv_work_t *work, int status)
     object = account_find(check->attempt, check->name);
     body = object ? object_parse(object) : NULL;
     if (status == 0 && check->good && body && is_active(body) && still_the_same(check, body) &&
-        otp_good(check, body, now_ms)) {
+        otp_good(check, object, body, now_ms)) {
         if (check->new_password)
             change_password(TAKE_PTR(check), object, body);
         else

@@ -22,6 +22,7 @@
 #include "console/compaction.h"
 #include "console/console.h"
 #include "console/events.h"
+#include "console/hooks_auth.h"
 #include "console/orphans.h"
 #include "console/push.h"
 #include "console/render.h"
@@ -394,6 +395,8 @@ static int start(struct console *console)
         r = make_public_url(console, &hosts);
     if (r == 0)
         r = console_bootstrap(console);
+    if (r == 0)
+        accounts_seal(console);
     return r;
 }
 

@@ -120,3 +120,14 @@ const char *trust_signer_pem(const struct trust *trust);
  * last token has expired: *ret_dropped (owned by the caller, NULL: none) is the kid of one of them,
  * whose object may go. */
 int trust_signer_rotate(struct trust *trust, int64_t now_ms, bool *ret_new, char **ret_dropped);
+
+/*
+ * Secrets that have to lie in the database: a copy of it alone does not give them away, whoever has
+ * ca.key as well can read them. `context` (the ID of the object) is bound to it, so that one cannot
+ * be moved to another object. @return 0; -ENOMEM, -EIO; -EACCES: not sealed by this CA, with this
+ * context, or damaged. *ret is owned by the caller, who wipes what was unsealed.
+ */
+#define TRUST_SEALED "sealed:1:"
+bool trust_is_sealed(const char *text);
+int trust_seal(const struct trust *trust, const char *context, const char *text, char **ret);
+int trust_unseal(const struct trust *trust, const char *context, const char *sealed, char **ret);

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Local accounts: passwords that people change themselves, and what must hold meanwhile."""
+import json
+import os
+import sqlite3
 import threading
 import time
 
 import pytest
 
 from auth_client import Client
+from installation import Installation
+from test_auth import totp
 
 OLD, NEW = "correct horse battery", "staple on the wall"
 
@@ -93,3 +98,31 @@ def test_others_are_served_while_passwords_are_set(installation, client, account
         longest = max(longest, time.monotonic() - start)
     assert len(answers) == 24 and set(answers) <= {200, 409}, answers
     assert longest < 1, longest
+
+
+def stored(installation, name):
+    with sqlite3.connect(os.path.join(installation.data, "console.db"), timeout=20) as db:
+        row = db.execute("SELECT id, body FROM objects WHERE kind = 'account' AND unique_key = ?", (name,)).fetchone()
+    return row[0], json.loads(row[1])
+
+
+def test_secrets_of_one_time_passwords_are_sealed(tmp_path):
+    """In the database, and those of an older Console at its next start."""
+    console = Installation(tmp_path)
+    client = console.administrator()
+    answer = made(client, "otp", OTPEnabled=True)
+    ident, body = stored(console, "otp")
+    assert body["OTPSecret"].startswith("sealed:1:")
+    secret = answer["OTPURI"].split("secret=")[1].split("&")[0]
+    assert secret not in str(body)
+    assert login(Client(console), "otp", OLD, vinceOTP=totp(answer["OTPURI"])).status == 200
+    assert console.stop() == 0
+    with sqlite3.connect(os.path.join(console.data, "console.db")) as db:
+        db.execute("UPDATE objects SET body = ? WHERE id = ?", (json.dumps({**body, "OTPSecret": secret}), ident))
+    console.start()
+    end = time.monotonic() + 10
+    while not stored(console, "otp")[1]["OTPSecret"].startswith("sealed:1:"):
+        assert time.monotonic() < end, console.text()
+        time.sleep(0.05)
+    assert login(Client(console), "otp", OLD, vinceOTP=totp(answer["OTPURI"], 1)).status == 200
+    assert console.stop() == 0

@@ -374,9 +374,53 @@ static void test_foreign_certificates(void **state)
     free(pem);
 }
 
+static void test_sealed(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_
+    char *one = NULL, *two = NULL, *text = NULL;
+
+    assert_int_equal(trust_seal(f->trust, "id", "JBSWY3DP", &one), 0);
+    assert_int_equal(trust_seal(f->trust, "id", "JBSWY3DP", &two), 0);
+    assert_true(trust_is_sealed(one) && !trust_is_sealed("JBSWY3DP"));
+    assert_string_not_equal(one, two);
+    assert_null(strstr(one, "JBSW"));
+    assert_int_equal(trust_unseal(f->trust, "id", one, &text), 0);
+    assert_string_equal(text, "JBSWY3DP");
+    free_pointer(&text);
+    assert_int_equal(trust_unseal(f->trust, "other", one, &text), -EACCES);
+    for (size_t i = strlen(TRUST_SEALED); one[i] && one[i] != '='; i++) {
+        char was = one[i];
+
+        one[i] = was == 'A' ? 'B' : 'A';
+        assert_int_equal(trust_unseal(f->trust, "id", one, &text), -EACCES);
+        one[i] = '\0';
+        assert_int_equal(trust_unseal(f->trust, "id", one, &text), -EACCES);
+        one[i] = was;
+    }
+    assert_int_equal(trust_unseal(f->trust, "id", "sealed:1:", &text), -EACCES);
+    assert_int_equal(trust_unseal(f->trust, "id", "sealed:1:====", &text), -EACCES);
+    free_pointer(&two);
+    assert_int_equal(trust_seal(f->trust, "id", "", &two), 0);
+    assert_int_equal(trust_unseal(f->trust, "id", two, &text), 0);
+    assert_string_equal(text, "");
+    free_pointer(&text);
+    /* Another Console with the same CA; and one with another. */
+    trust_free(&f->trust);
+    assert_int_equal(trust_open(f->dir, hosts, &f->problem, &f->trust), 0);
+    assert_int_equal(trust_unseal(f->trust, "id", one, &text), 0);
+    free_pointer(&text);
+    trust_free(&f->trust);
+    assert_int_equal(unlink(in(f, "ca.key")), 0);
+    assert_int_equal(unlink(in(f, "ca.crt")), 0);
+    assert_int_equal(trust_open(f->dir, hosts, &f->problem, &f->trust), 0);
+    assert_int_equal(trust_unseal(f->trust, "id", one, &text), -EACCES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sealed, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(test_files_are_private, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(test_reopen_keeps_all, make_fixture, drop_fixture),
         cmocka_unit_test_setup_teardown(test_crash_between_ca_files, make_fixture, drop_fixture),
