@@ -8,7 +8,6 @@
 #include "console/api_internal.h"
 
 #define KEYS_MAX 64
-#define ATTRIBUTES_MAX 128
 #define NUMBER_DIGITS_MAX 18
 #define FILTER_PROBLEM_MAX 512
 
@@ -40,10 +39,8 @@ static int refuse(struct api_error *error, const char *key, const char *format, 
 /* ---- Names -------------------------------------------------------------------------------- */
 
 static int refuse_unknown(struct api_error *error, const char *key, const char *what,
-                          const char *name, const char *const *known, size_t n)
+                          const char *name, const char *nearest)
 {
-    const char *nearest = nearest_word(name, known, n);
-
     return refuse(error, key, "%s '%.60s'%s%s%s", what, name, nearest ? "; did you mean '" : "",
                   nearest ? nearest : "", nearest ? "'?" : "");
 }
@@ -88,8 +85,8 @@ static int find_key(const struct http_parameter *parameter, const struct keys *k
             return 0;
         }
     }
-    return refuse_unknown(error, parameter->name, "unknown parameter", parameter->name, known,
-                          keys->n);
+    return refuse_unknown(error, parameter->name, "unknown parameter", parameter->name,
+                          nearest_word(parameter->name, known, keys->n));
 }
 
 static int check_choice(const struct http_parameter *parameter, const struct schema_query_key *key,
@@ -137,17 +134,12 @@ static int check_value(const struct http_parameter *parameter, const struct sche
 static int check_attribute(const struct schema_kind *kind, const char *key, const char *name,
                            struct api_error *error)
 {
-    const struct schema_attribute *attribute;
-    const char *names[ATTRIBUTES_MAX];
     char what[128];
-    size_t n = 0;
 
     if (strcmp(name, "namespace") == 0 || schema_attribute_find(kind, name))
         return 0;
-    while (n < ARRAY_SIZE(names) && (attribute = schema_attribute_at(kind, n)))
-        names[n++] = attribute->name;
     snprintf(what, sizeof(what), "%s has no attribute", kind->name);
-    return refuse_unknown(error, key, what, name, names, n);
+    return refuse_unknown(error, key, what, name, schema_attribute_nearest(kind, name));
 }
 
 /* ---- Values ------------------------------------------------------------------------------- */

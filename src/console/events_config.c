@@ -169,11 +169,14 @@ struct key_check {
 static bool check_key(void *context, const char *key)
 {
     struct key_check *check = context;
+    const char *nearest;
 
     if (schema_attribute_find(check->kind, key))
         return true;
     check->failed = true;
-    fail(check->problem, "filters.%s: unknown attribute '%.60s'", check->kind->name, key);
+    nearest = schema_attribute_nearest(check->kind, key);
+    fail(check->problem, "filters.%s: unknown attribute '%.60s'%s%s", check->kind->name, key,
+         nearest ? "; did you mean " : "", nearest ? nearest : "");
     return false;
 }
 

@@ -13,6 +13,7 @@
  */
 struct merge {
     struct schema_acceptance *acceptance;
+    const struct schema_kind *kind;
     const struct schema_index *index;
     const struct schema_path *path;
     const json_t *given[SCHEMA_ATTRIBUTES_MAX], *stored[SCHEMA_ATTRIBUTES_MAX];
@@ -23,13 +24,11 @@ static void report_unknown(struct merge *merge, const char *name)
 {
     _cleanup_buf_ struct buf quoted = BUF_INIT(SCHEMA_PROBLEM_TEXT_MAX);
     struct schema_path here = {.parent = merge->path, .key = name};
-    const char *names[SCHEMA_ATTRIBUTES_MAX], *nearest;
+    const char *nearest;
 
     if (schema_problems_full(merge->acceptance->problems))
         return;
-    for (size_t i = 0; i < merge->index->n; i++)
-        names[i] = merge->index->attributes[i]->name;
-    nearest = nearest_word(name, names, merge->index->n);
+    nearest = schema_attribute_nearest(merge->kind, name);
     text_quote(&quoted, name, strlen(name));
     if (nearest)
         schema_report(merge->acceptance->problems, &here,
@@ -208,6 +207,7 @@ json_t *schema_object_accept(struct schema_acceptance *acceptance, const struct 
 {
     _cleanup_buf_ struct buf found = BUF_INIT(SCHEMA_PROBLEM_TEXT_MAX);
     struct merge merge = {.acceptance = acceptance,
+                          .kind = kind,
                           .index = schema_index_of(kind),
                           .path = path,
                           .creating = !stored,

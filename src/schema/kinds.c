@@ -144,6 +144,20 @@ const struct schema_attribute *schema_attribute_find(const struct schema_kind *k
     return at < 0 ? NULL : index->attributes[at];
 }
 
+const char *schema_attribute_nearest(const struct schema_kind *kind, const char *word)
+{
+    const struct schema_index *index;
+    const char *names[SCHEMA_ATTRIBUTES_MAX];
+
+    assert(kind);
+    assert(word);
+
+    index = schema_index_of(kind);
+    for (size_t i = 0; i < index->n; i++)
+        names[i] = index->attributes[i]->name;
+    return nearest_word(word, names, index->n);
+}
+
 /* ---- All kinds ---- */
 
 static int compare_kinds(const void *a, const void *b)

@@ -173,6 +173,7 @@ const char *schema_kind_nearest(const char *word);                   /* for "did
 const struct schema_attribute *schema_attribute_at(const struct schema_kind *kind, size_t i);
 const struct schema_attribute *schema_attribute_find(const struct schema_kind *kind,
                                                      const char *name);
+const char *schema_attribute_nearest(const struct schema_kind *kind, const char *word); /* NULL */
 
 /*
  * Check what somebody sent and bring it into sparse form. The result shares its inner values with

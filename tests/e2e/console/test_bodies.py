@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies of every route that takes one, as GET /openapi.json describes them: what is wrong is refused and named."""
 import json
+import pathlib
 
 import pytest
 
 from test_enforcer_routes import register
 
+CORPUS = pathlib.Path(__file__).resolve().parents[2] / "fuzz/corpus/schema_body"
 PARENTS = {"enforcers": {"name": "parent", "FQDN": "parent.example"}}
 
 
@@ -71,6 +73,19 @@ def test_no_route_is_described_that_is_not_there(client, namespace, addressed):
     for path, _ in routes(client):
         if address := addressed(path):
             assert client.post(address, {}, namespace=namespace).status in (200, 401, 422), path
+
+
+def test_every_body_is_fuzzed(client):
+    """From a seed with all of its attributes, at the least."""
+    api = client.get("/openapi.json").body
+    bodies = {verbs[verb]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+              for verbs in api["paths"].values() for verb in ("post", "put", "patch") if verb in verbs}
+    for entity in sorted(bodies):
+        kind, body = (CORPUS / f"all-of-{entity.lower()}").read_text().split("\n", 1)
+        assert kind == entity.lower()
+        writable = {name for name, value in api["components"]["schemas"][entity]["properties"].items()
+                    if not value.get("readOnly") and not value.get("x-enforcer-writes")}
+        assert writable <= set(json.loads(body)), (entity, writable - set(json.loads(body)))
 
 
 # ---- Refreshes ----------------------------------------------------------------------------------

@@ -307,6 +307,7 @@ static void templates(void **state)
     assert_string_equal(each, "web\nd\x1b\n");
     assert_string_equal(one, "web\n");
     assert_string_equal(scalar, "n=7\n");
+    assert_string_equal(wrong, "");
     json_decref(array);
     json_decref(number);
 }

@@ -41,7 +41,7 @@ static void test_wrong_configurations(void **state)
         {"{\"identities\":{\"namespace\":[]},\"filters\":{\"namespace\":\"name ~ a\"}}",
          "filters.namespace: "},
         {"{\"identities\":{\"namespace\":[]},\"filters\":{\"namespace\":\"nme == a\"}}",
-         "unknown attribute 'nme'"},
+         "unknown attribute 'nme'; did you mean name"},
         {"{\"identities\":{\"namespace\":[]},"
          "\"filters\":{\"namespace\":\"name == a or name contains [b]\"}}",
          "expected only =="},

@@ -469,7 +469,7 @@ static void test_fetch_needs_a_reason(void **state)
         } objects[2];
         bool host, back;
     } cases[] = {
-        {{{NULL}}, false, false},
+        {{{NULL, NULL, NULL}}, false, false},
         {{{"namespace", "/a", allow}}, false, false}, /* e0 is open, but e1 could not answer */
         {{{"namespace", "/b", allow}}, true, false},
         {{{"namespace", "/c", allow}}, false, false},
