@@ -252,46 +252,58 @@ static int enforcer_claims(struct caller *caller, const struct object *enforcer,
     return caller->subject && caller->enforcer_id ? 0 : -ENOMEM;
 }
 
-/* The one that was issued last, as the object has it: an older one is of no use to whoever copied
- * it. */
-static bool is_present_certificate(const struct object *enforcer, const uint8_t sha256[32])
+/* The one that was issued last, or the one before it (for the case that an answer got lost), as the
+ * object has it; an older one is of no use to whoever copied it. */
+char *auth_enforcer_certificate(const struct object *enforcer, const uint8_t sha256[32])
 {
     static const char *const attributes[] = {"certificate", "previousCertificate"};
-    bool same = false;
 
-    for (size_t i = 0; i < ARRAY_SIZE(attributes) && !same; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
         _cleanup_free_
         char *pem = object_text(enforcer, attributes[i]);
         uint8_t stored[32];
 
-        same = pem && *pem && trust_certificate_fingerprint(pem, stored) == 0 &&
-               memcmp(stored, sha256, 32) == 0;
+        if (pem && *pem && trust_certificate_fingerprint(pem, stored) == 0 &&
+            memcmp(stored, sha256, sizeof(stored)) == 0)
+            return TAKE_PTR(pem);
     }
-    return same;
+    return NULL;
+}
+
+const char *auth_enforcer_problem(const struct auth *auth, const char *id, const uint8_t sha256[32])
+{
+    const struct object *enforcer = objects_find(auth->console->objects, id);
+    _cleanup_free_
+    char *pem = NULL;
+
+    if (!enforcer || enforcer->kind != auth->kind_enforcer)
+        return "this Enforcer has been deleted; register it anew";
+    if (object_flag(enforcer, "disabled"))
+        return "this Enforcer has been disabled";
+    pem = auth_enforcer_certificate(enforcer, sha256);
+    return pem ? NULL
+               : "the Enforcer's certificate has been replaced by a newer one; is this a copy of "
+                 "another host?";
 }
 
 static int enforcer_caller(struct auth *auth, const struct trust_certificate *certificate,
                            struct api_error *error, struct caller **ret)
 {
+    const char *id = certificate->common_name + strlen(ENFORCER_NAME), *problem;
     _cleanup_caller_ struct caller *caller = NULL;
-    const struct object *enforcer;
 
     if (strncmp(certificate->common_name, ENFORCER_NAME, strlen(ENFORCER_NAME)) != 0)
         return refuse(error, "a token is needed; an app credential is traded for one by POST "
                              "/issue with realm Certificate");
-    enforcer =
-        objects_find(auth->console->objects, certificate->common_name + strlen(ENFORCER_NAME));
-    if (!enforcer || enforcer->kind != auth->kind_enforcer)
-        return refuse(error, "this Enforcer has been deleted; register it anew");
-    if (object_flag(enforcer, "disabled"))
-        return refuse(error, "this Enforcer has been disabled");
-    if (!is_present_certificate(enforcer, certificate->sha256))
-        return refuse(error, "the Enforcer's certificate has been replaced by a newer one; "
-                             "is this a copy of another host?");
+    problem = auth_enforcer_problem(auth, id, certificate->sha256);
+    if (problem)
+        return refuse(error, problem);
     caller = calloc(1, sizeof(*caller));
-    if (!caller || enforcer_claims(caller, enforcer, certificate) < 0)
+    if (!caller ||
+        enforcer_claims(caller, objects_find(auth->console->objects, id), certificate) < 0)
         return refuse(error, "out of memory");
     caller->expires_ms = certificate->not_after_ms;
+    memcpy(caller->certificate, certificate->sha256, sizeof(caller->certificate));
     *ret = TAKE_PTR(caller);
     return 0;
 }

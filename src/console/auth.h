@@ -30,10 +30,11 @@ struct caller {
     bool has_restricted_networks;
     struct ip_addr address; /* of the client */
     bool has_address;
-    int64_t expires_ms; /* of the token; 0: of no token */
-    char *enforcer_id;  /* an Enforcer's own certificate; NULL: not one */
-    char *token_id;     /* jti, for quotas */
-    json_t *token;      /* claims of the token; NULL: none */
+    int64_t expires_ms;      /* of the token; 0: of no token */
+    char *enforcer_id;       /* an Enforcer's own certificate; NULL: not one */
+    uint8_t certificate[32]; /* SHA-256 of that */
+    char *token_id;          /* jti, for quotas */
+    json_t *token;           /* claims of the token; NULL: none */
     struct auth_mask *restricted_mask;
 };
 void caller_free(struct caller **caller);
@@ -68,6 +69,13 @@ int auth_authenticate(struct auth *auth, const struct http_request *request,
  */
 bool auth_allowed(struct auth *auth, const struct caller *caller, enum auth_verb verb,
                   const struct schema_kind *kind, const char *namespace, json_t *explain);
+/* Of an Enforcer that shows the certificate with this fingerprint: NULL, or why it is not let in.
+ */
+const char *auth_enforcer_problem(const struct auth *auth, const char *id,
+                                  const uint8_t sha256[32]);
+/* The one of its certificates with this fingerprint, in PEM; NULL: it is none of them. Owned by the
+ * caller. */
+char *auth_enforcer_certificate(const struct object *enforcer, const uint8_t sha256[32]);
 /* May the caller do anything at all there? Who may not is not told what is there, or is not. */
 bool auth_sees(struct auth *auth, const struct caller *caller, const char *namespace);
 /* A token given as text (GET /events?token=…). */

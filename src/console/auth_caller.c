@@ -268,6 +268,7 @@ int caller_copy(const struct caller *caller, struct caller **ret)
     copy->address = caller->address;
     copy->has_address = caller->has_address;
     copy->expires_ms = caller->expires_ms;
+    memcpy(copy->certificate, caller->certificate, sizeof(copy->certificate));
     copy->token = json_incref(caller->token);
     *ret = TAKE_PTR(copy);
     return 0;

@@ -60,16 +60,25 @@ static const struct object *enforcer_of(struct api_call *call, const json_t *spa
     return object;
 }
 
+/* The one before is the one that it came with, or else the present one. */
+static char *certificate_before(const struct api_call *call, const struct object *enforcer)
+{
+    return call->caller->enforcer_id
+               ? auth_enforcer_certificate(enforcer, call->caller->certificate)
+               : object_text(enforcer, "certificate");
+}
+
 static int change(struct api_call *call, const struct object *enforcer, const char *pem,
                   struct change_set **ret)
 {
     _cleanup_change_set_ struct change_set *set = NULL;
     _cleanup_json_ json_t *body = object_parse(enforcer);
-    json_t *old = json_object_get(body, "certificate");
+    _cleanup_free_
+    char *old = certificate_before(call, enforcer);
     int r = body ? change_set_new(&set) : -ENOMEM;
 
     if (r == 0 && old)
-        r = json_object_set(body, "previousCertificate", old);
+        r = json_object_set_new(body, "previousCertificate", json_string(old));
     if (r == 0)
         r = json_object_set_new(body, "certificate", json_string(pem));
     if (r == 0)

@@ -148,13 +148,13 @@ void push_patch(struct push *push, const struct object *object, json_t *attribut
     patch_try(patch);
 }
 
-static void silent_end(struct push *push, int64_t now_ms)
+static void sessions_end(struct push *push, int64_t now_ms)
 {
     struct session *session, *next;
 
     HASH_ITER(hh, push->sessions, session, next)
     {
-        if (now_ms - session->heard_ms > PUSH_SILENCE_MS)
+        if (!session_expire(session, now_ms) && now_ms - session->heard_ms > PUSH_SILENCE_MS)
             session_bye(session, LINK_BYE_GOING_AWAY, "no heartbeat");
     }
 }
@@ -184,7 +184,7 @@ static void sweep(uv_timer_t *timer)
 
     if (push->console->stopping)
         return;
-    silent_end(push, now_ms);
+    sessions_end(push, now_ms);
     departed_end(push, now_ms);
     render_day_set(push->render, (uint32_t)(now_ms / DAY_MS));
     if (push->bodies_bytes > PUSH_BODIES_BYTES_MAX / 2)

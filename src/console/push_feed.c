@@ -199,8 +199,10 @@ static int feed_enforcer(struct push *push, const struct object *before, const s
         .keys = json_object_get(body, "publicKeys"),
         .addresses = json_object_get(body, "addresses"),
     };
-    if (before && push->started)
+    if (before && push->started) {
         log_level_tell(push, before, after, body);
+        trust_changed(push, before, after);
+    }
     r = render_enforcer_put(push->render, &input);
     if (r == 0 && push->started && !push->profiles_dirty)
         profile_work_out(push, after);

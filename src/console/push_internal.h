@@ -5,6 +5,7 @@
  *   push.c           life of the table, flush, timers
  *   push_feed.c      objects → render
  *   push_session.c   one Enforcer: messages in
+ *   push_trust.c     one Enforcer: its certificate, renewal
  *   push_delta.c     one Enforcer: scope → messages out
  *   push_units.c     units that an Enforcer reports → objects
  *   push_identity.c  numbers for identities
@@ -34,6 +35,9 @@ struct session {
     struct http_socket *socket;
     char enforcer_id[SCHEMA_ID_LEN + 1];
     enum session_state state;
+    uint8_t certificate[32]; /* SHA-256 of the one that it is open by, which ends then: */
+    int64_t expires_ms;
+    bool renewing;            /* a new one is being stored */
     bool filed;               /* in push->sessions */
     struct render_scope sent; /* what it has, or will have when it has read everything */
     bool dirty;               /* waits for a slice, or for its queue to drain */
@@ -110,6 +114,15 @@ int feed_trust(struct push *push);
 extern const struct http_socket_events session_events;
 void session_bye(struct session *session, enum link_bye code, const char *reason);
 void session_send(struct session *session, const struct link_message *message);
+
+/* push_trust.c */
+void session_begin(struct session *session, const struct caller *caller);
+/* Each says bye when it is so. */
+bool session_expire(struct session *session, int64_t now_ms); /* true: it is over */
+bool session_check(struct session *session);                  /* false: it is over */
+void session_renew(struct session *session, const struct link_message *message);
+/* An Enforcer's object is another one now: does its session go on? */
+void trust_changed(struct push *push, const struct object *before, const struct object *after);
 
 /* push_delta.c */
 int delta_send(struct session *session); /* what it lacks */

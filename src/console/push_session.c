@@ -181,10 +181,8 @@ static void take_hello(struct session *session, const struct link_message *messa
     bool in_step = false;
 
     session->push->counters.hellos++;
-    if (!object) {
-        session_bye(session, LINK_BYE_REVOKED, "this Enforcer is not registered (any more)");
+    if (!session_check(session) || !object)
         return;
-    }
     if (skew > PUSH_CLOCK_SKEW_MS || skew < -PUSH_CLOCK_SKEW_MS) {
         text_format(reason, sizeof(reason),
                     "the clock of the host is %" PRId64 " s %s: set it (NTP) and come back",
@@ -269,59 +267,6 @@ static void take_fetch(struct session *session, const struct link_message *messa
     push_flush_later(session->push);
 }
 
-static void certificate_send(struct session *session, const char *pem, const char *error)
-{
-    const struct link_message answer = {.type = LINK_CERTIFICATE,
-                                        .certificate = {.certificate = pem, .error = error}};
-
-    session_send(session, &answer);
-}
-
-/* Only a certificate that is stored is any good: the next connection is held against it. */
-static void renewed(struct push *push, const char *id, const json_t *attributes, int result)
-{
-    struct session *session = session_find(push, id);
-    const char *pem = json_string_value(json_object_get(attributes, "certificate"));
-
-    if (session)
-        certificate_send(session, result == 0 ? pem : NULL,
-                         result == 0 ? NULL : "the certificate could not be stored: ask again");
-}
-
-static bool may_renew(struct session *session)
-{
-    char error[80];
-    uint32_t wait_s = limits_take(session->push->console->limits, LIMIT_LINK, session->enforcer_id,
-                                  LIMITS_LINK_RENEW, uv_hrtime());
-
-    if (wait_s == 0)
-        return true;
-    session->push->counters.limited++;
-    text_format(error, sizeof(error), "too many requests: ask again in %" PRIu32 " s", wait_s);
-    certificate_send(session, NULL, error);
-    return false;
-}
-
-static void take_renew(struct session *session, const struct link_message *message)
-{
-    const struct object *object =
-        objects_find(session->push->console->objects, session->enforcer_id);
-    _cleanup_buf_ struct buf problem = BUF_INIT(1024);
-    _cleanup_free_
-    char *old = object ? object_text(object, "certificate") : NULL, *pem = NULL;
-    int r = object ? enforcer_certificate(session->push->console, object->id, object->space->name,
-                                          message->renew.csr, &problem, &pem)
-                   : -ENOENT;
-
-    if (r < 0)
-        certificate_send(session, NULL, problem.len > 0 ? problem.data : "the request is no good");
-    else
-        push_patch(session->push, object,
-                   json_pack("{s:s, s:o}", "certificate", pem, "previousCertificate",
-                             json_string(old ? old : "")),
-                   renewed);
-}
-
 static void dispatch(struct session *session, const struct link_message *message)
 {
     switch (message->type) {
@@ -347,8 +292,7 @@ static void dispatch(struct session *session, const struct link_message *message
         take_heartbeat(session, message);
         break;
     case LINK_RENEW:
-        if (may_renew(session))
-            take_renew(session, message);
+        session_renew(session, message);
         break;
     default:
         session_bye(session, LINK_BYE_PROTOCOL, "a message that only a Console sends");
@@ -464,6 +408,6 @@ int push_upgrade(struct push *push, const struct http_request *request, struct h
     else if (!caller->enforcer_id)
         session_bye(session, LINK_BYE_REFUSED, "the certificate is not one of an Enforcer");
     else
-        snprintf(session->enforcer_id, sizeof(session->enforcer_id), "%s", caller->enforcer_id);
+        session_begin(session, caller);
     return 101;
 }

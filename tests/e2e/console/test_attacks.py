@@ -2,18 +2,23 @@
 """What callers with few rights, and Enforcers that lie, get away with."""
 import asyncio
 import contextlib
+import datetime
 import itertools
 import json
+import os
 import threading
 import time
 from urllib.parse import quote
 
 import msgpack
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from websockets.exceptions import ConnectionClosed
 from websockets.legacy.client import connect
 
 from auth_client import Client, Console, key_pem, new_key, request_pem
+from store_rows import Rows
 
 HELLO, WELCOME, ASK, INVENTORY, DELTA, ACK, UNITS, KEYS, FETCH, HEARTBEAT, REFRESH, RENEW, CERTIFICATE, BYE = range(1, 15)
 numbers = itertools.count(1)
@@ -549,6 +554,134 @@ def test_what_is_repeated_in_an_error_is_whole_characters(admin):
             assert 400 <= answer.status < 500, answer
             error = answer.body[0]
             assert error.get("title") and error.get("description") and "\N{REPLACEMENT CHARACTER}" not in str(error), (pad, answer)
+
+
+# ---- Certificates of Enforcers ---------------------------------------------------------------
+
+
+class Stopped:
+    """A Console that can be stopped and changed behind its back."""
+
+    def __init__(self, directory, database):
+        self.directory, self.database, self.console = directory, database, None
+        self.start()
+        self.rows = Rows(self.console.data, database)
+
+    def start(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.directory / "console.log", self.directory / f"{fresh('console')}.log")
+        self.console = Console(self.directory, self.database)
+
+    def stop(self):
+        assert self.console.stop() == 0
+
+
+@pytest.fixture
+def alone(request, database, tmp_path):
+    alone = Stopped(tmp_path, request.getfixturevalue("postgres").database() if database else None)
+    yield alone
+    if alone.console.process.poll() is None:
+        alone.stop()
+
+
+def short_certificate(console, key, host, seconds):
+    """As the Console makes them, but for its end."""
+    with open(os.path.join(console.data, "ca.key"), "rb") as file:
+        ca_key = serialization.load_pem_private_key(file.read(), None)
+    with open(os.path.join(console.data, "ca.crt"), "rb") as file:
+        ca = x509.load_pem_x509_certificate(file.read())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, host["namespace"]),
+                      x509.NameAttribute(x509.NameOID.COMMON_NAME, "enforcer:" + host["ID"])])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(ca.subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(hours=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(seconds=seconds))
+    builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), False)
+    return builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_a_session_ends_with_its_certificate(alone):
+    """Unless it is renewed over the session."""
+    life_s = 12
+    admin = alone.console.administrator()
+    assert admin.post("/namespaces", {"name": "a"}, namespace="/").status == 200
+    hosts = {name: (enforcer(alone.console, admin)[0], new_key()) for name in ("lazy", "late", "good")}
+    alone.stop()
+    pems = {}
+    for name, (host, key) in hosts.items():
+        pems[name] = short_certificate(alone.console, key, host, life_s)
+        alone.rows.change(host["ID"], certificate=pems[name])
+    alone.start()
+    own = {name: Client(alone.console, certificate=(pems[name], key_pem(key))) for name, (_, key) in hosts.items()}
+
+    async def run():
+        async with link(own["lazy"]) as lazy, link(own["late"]) as late, link(own["good"]) as good:
+            begin = time.monotonic()
+            await lazy.greet()
+            await good.greet()
+            await good.say(RENEW, csr=request_pem(hosts["good"][1]))
+            assert (await good.hear(CERTIFICATE))["certificate"]
+            bye = await lazy.hear(BYE, life_s + 8)
+            assert bye["code"] == 2 and "expired" in bye["reason"]
+            await asyncio.sleep(max(0, begin + life_s + 1 - time.monotonic()))
+            await late.hello()  # it said nothing for as long as its certificate was good
+            assert "expired" in (await late.hear(BYE))["reason"]
+            await asyncio.sleep(6)  # the next sweep as well
+            await good.say(KEYS, keys=[[7, bytes([7]) * 32]])
+            path = "/enforcers/" + hosts["good"][0]["ID"]
+            admin = alone.console.administrator()
+            assert await until(lambda: [k["epoch"] for k in admin.get(path).body["publicKeys"]] == [7])
+
+    asyncio.run(run())
+
+
+def test_a_session_ends_when_its_certificate_is_replaced(console, admin):
+    host, own = enforcer(console, admin)
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            path = "/enforcers/" + host["ID"]
+            assert await until(lambda: admin.get(path).body["operationalStatus"] == "Connected")
+            # The one before is good, for the case that the answer gets lost; the one before that is a copy's.
+            for wanted in (None, 2):
+                body = {"name": host["name"], "FQDN": host["FQDN"], "certificateRequest": request_pem(new_key())}
+                assert admin.put(path, body).status == 200
+                if not wanted:
+                    with pytest.raises(asyncio.TimeoutError):
+                        await end.hear(BYE, 1)
+                    continue
+                bye = await end.hear(BYE)
+                assert bye["code"] == wanted and "replaced" in bye["reason"]
+
+    asyncio.run(run())
+
+
+def test_an_enforcer_is_let_in_whichever_answers_get_lost(console, admin):
+    """It asks again and again, hears nothing, and still has only its first certificate."""
+    host, own = enforcer(console, admin)
+
+    async def run():
+        for _ in range(3):
+            async with link(own) as end:
+                await end.greet()
+                await end.say(RENEW, csr=request_pem(new_key()))
+                await end.hear(CERTIFICATE)
+        for _ in range(3):
+            answer = own.post("/datapathcertificates", {"CSR": request_pem(new_key()), "objectID": host["ID"]})
+            assert answer.status == 200, answer
+        async with link(own) as end:  # several at once: the session goes on with the last that was made
+            await end.greet()
+            for _ in range(4):
+                await end.say(RENEW, csr=request_pem(new_key()))
+            answers = [await end.hear(CERTIFICATE) for _ in range(4)]
+            made = [answer["certificate"] for answer in answers if answer.get("certificate")]
+            assert made and admin.get("/enforcers/" + host["ID"]).body["certificate"] == made[-1]
+            with pytest.raises(asyncio.TimeoutError):
+                await end.hear(BYE, 1)
+
+    asyncio.run(run())
 
 
 # ---- Seams -----------------------------------------------------------------------------------
