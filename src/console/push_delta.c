@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "base/log.h"
 #include "console/push_internal.h"
 
@@ -30,6 +32,8 @@ void bodies_clear(struct push *push)
     body_free(push, body);
 }
 
+static_assert(TRUST_DOCUMENT_BYTES_MAX == LINK_ENTRY_BYTES_MAX, "a document is an entry");
+
 static int body_make(struct push *push, const struct render_entry *entry, char **ret,
                      size_t *ret_len)
 {
@@ -39,7 +43,7 @@ static int body_make(struct push *push, const struct render_entry *entry, char *
 
     r = render_entry_body(push->render, entry, &text, &claims);
     if (r == 0 && claims) {
-        r = trust_token_sign(push->console->trust, claims, console_now_ms(), ret);
+        r = trust_document_sign(push->console->trust, claims, console_now_ms(), ret);
         json_decref(claims);
         *ret_len = r == 0 ? strlen(*ret) : 0;
         return r;

@@ -24,6 +24,8 @@
 #define TRUST_SIGNING_KEY_DAYS 90 /* then a new one signs; the old one verifies as long again */
 #define TRUST_SIGNERS_MAX 256     /* own and those of other Consoles */
 #define TRUST_TOKEN_BYTES_MAX 16384
+#define TRUST_DOCUMENT_BYTES_MAX (768u << 10) /* a host with all units that it can have: 120 KiB   \
+                                               */
 #define TRUST_TOKEN_SKEW_S 60
 
 /* Our extensions hang below a UUID of our own (ITU-T X.667), which needs no registration.
@@ -100,6 +102,9 @@ bool trust_request_is_of(const char *csr, const char *certificate);
  * the present key. `exp` (seconds) is the caller's to set. -EMSGSIZE:
  * longer than TRUST_TOKEN_BYTES_MAX. Owned by the caller. */
 int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret);
+/* The same for what goes to Enforcers, which no header has to hold; -EMSGSIZE: longer than
+ * TRUST_DOCUMENT_BYTES_MAX. */
+int trust_document_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret);
 /*
  * Signature by a known key, algorithm exactly ES256, issued by an installation with this CA, not
  * expired, not from the future (TRUST_TOKEN_SKEW_S).

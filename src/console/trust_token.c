@@ -300,10 +300,10 @@ static int sign_bytes(const struct signer *signer, const struct buf *text,
     return 0;
 }
 
-int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret)
+static int sign(struct trust *trust, const json_t *claims, int64_t now_ms, size_t max, char **ret)
 {
     _cleanup_json_ json_t *all = json_copy((json_t *)claims);
-    _cleanup_buf_ struct buf token = BUF_INIT(TRUST_TOKEN_BYTES_MAX);
+    _cleanup_buf_ struct buf token = BUF_INIT(max);
     _cleanup_free_
     char *text = NULL;
     unsigned char signature[SIGNATURE_BYTES];
@@ -337,4 +337,14 @@ int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, 
         return r;
     *ret = buf_steal(&token);
     return *ret ? 0 : -ENOMEM;
+}
+
+int trust_token_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret)
+{
+    return sign(trust, claims, now_ms, TRUST_TOKEN_BYTES_MAX, ret);
+}
+
+int trust_document_sign(struct trust *trust, const json_t *claims, int64_t now_ms, char **ret)
+{
+    return sign(trust, claims, now_ms, TRUST_DOCUMENT_BYTES_MAX, ret);
 }
