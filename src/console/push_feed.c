@@ -261,12 +261,14 @@ int feed_trust(struct push *push)
 static int feed_policy(struct push *push, const struct object *before, const struct object *after)
 {
     const struct object *object = after ? after : before;
-    _cleanup_(json_decrefp) json_t *body = after ? object_parse(after) : NULL;
+    _cleanup_(json_decrefp) json_t *body = NULL;
 
+    if (strcmp(object->kind->name, "networkrulesetpolicy") == 0)
+        return render_ruleset_put(push->render, object->id, object->space->name,
+                                  after ? after->body : NULL, after ? after->body_len : 0);
+    body = after ? object_parse(after) : NULL;
     if (after && !body)
         return -ENOMEM;
-    if (strcmp(object->kind->name, "networkrulesetpolicy") == 0)
-        return render_ruleset_put(push->render, object->id, object->space->name, body);
     if (body && json_is_true(json_object_get(body, "archived"))) {
         json_decref(body);
         body = NULL;

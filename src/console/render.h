@@ -36,9 +36,10 @@ void render_free(struct render **render);
 
 int render_namespace_put(struct render *render, const char *name, const json_t *body);
 void render_namespace_remove(struct render *render, const char *name);
-/* `body`: the object in sparse form, as stored; NULL removes. */
+/* `body`: the object in sparse form, as stored; NULL removes. Rulesets are many, and most of one is
+ * handed on as it is: their text is looked into, no tree is built. */
 int render_ruleset_put(struct render *render, const char *id, const char *namespace,
-                       const json_t *body);
+                       const char *body, size_t len);
 int render_network_put(struct render *render, const char *id, const char *namespace,
                        const json_t *body);
 
@@ -91,8 +92,8 @@ struct render_entry {
     uint64_t version; /* of the content; for documents of their claims, not of the signature */
     uint32_t references;
     bool dead; /* its object is gone */
-    char *key; /* link.h */
     void *owner;
+    char key[]; /* link.h */
 };
 struct render_item {
     struct render_entry *entry;

@@ -10,22 +10,19 @@
 int entry_new(struct render *render, void *owner, struct render_entry **ret, const char *format,
               ...)
 {
-    struct render_entry *entry = calloc(1, sizeof(*entry));
+    struct render_entry *entry;
     char key[LINK_KEY_MAX + 1];
     va_list arguments;
     int len;
 
-    if (!entry)
-        return -ENOMEM;
     va_start(arguments, format);
     len = vsnprintf(key, sizeof(key), format, arguments);
     va_end(arguments);
     assert(len > 0 && (size_t)len < sizeof(key));
-    entry->key = strdup(key);
-    if (!entry->key) {
-        free(entry);
+    entry = calloc(1, sizeof(*entry) + (size_t)len + 1);
+    if (!entry)
         return -ENOMEM;
-    }
+    memcpy(entry->key, key, (size_t)len + 1);
     entry->id = ++render->last_entry_id;
     entry->owner = owner;
     entry->references = 1;
@@ -38,10 +35,8 @@ void entry_unref(struct render_entry **entry)
     if (!*entry)
         return;
     assert((*entry)->references > 0);
-    if (--(*entry)->references == 0) {
-        free((*entry)->key);
+    if (--(*entry)->references == 0)
         free(*entry);
-    }
     *entry = NULL;
 }
 
@@ -163,20 +158,12 @@ static json_t *with_namespace(json_t *object, const char *namespace)
     return object;
 }
 
-/* As policy files have them (docs/formats/policy.md). */
-json_t *ruleset_content(const json_t *body, const char *namespace)
-{
-    static const char *const names[] = {"name",    "propagate",     "fallback",      "disabled",
-                                        "subject", "incomingRules", "outgoingRules", NULL};
-
-    return with_namespace(pick(body, names), namespace);
-}
-
 json_t *ruleset_parse(const struct ruleset *ruleset)
 {
     return json_loads(ruleset->text, 0, NULL);
 }
 
+/* As policy files have it (docs/formats/policy.md). */
 json_t *network_content(const struct network *network)
 {
     static const char *const names[] = {

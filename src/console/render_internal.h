@@ -14,13 +14,14 @@
 #include <uthash.h>
 
 #include "base/vec.h"
+#include "console/jsonscan.h"
 #include "console/render.h"
 
 struct label {
-    char *text;
     uint32_t subject_uses; /* clauses that name it */
     struct pointers subjects, objects, renderings, identities;
     UT_hash_handle hh;
+    char text[];
 };
 
 struct clause {
@@ -58,7 +59,7 @@ struct ruleset {
     char *id;
     struct place *place;
     bool propagate, fallback, disabled;
-    char *text; /* as policy files have it: compact, keys in order */
+    char *text; /* as policy files have it: compact; values as they are stored */
     struct clauses subject, objects;
     struct render_entry *entry; /* r: */
     struct pointers renderings; /* that have it */
@@ -147,6 +148,7 @@ struct render {
     struct render_entry *trust_entry;
     char *trust;
     uint64_t last_entry_id, rendered, stamp;
+    struct buf scratch;
     uint32_t day;
     struct pointers dirty_renderings, dirty_enforcers, stale_hosts;
     struct pointers missing; /* identities without a number */
@@ -160,6 +162,9 @@ struct label *label_get(struct render *render, const char *text);
 int labels_of(struct render *render, const struct tag_set *tags, bool subjects, struct label ***ret,
               size_t *ret_n);
 int clauses_read(struct render *render, const json_t *expression, struct clauses *clauses);
+/* The same of JSON text. */
+int clauses_scan(struct render *render, const struct json_slice *expression,
+                 struct clauses *clauses);
 int clauses_copy(const struct clauses *clauses, struct clauses *ret);
 void clauses_clear(struct clauses *clauses);
 bool clause_within(const struct clause *clause, struct label *const *labels, size_t n);
@@ -178,7 +183,6 @@ void scope_settle(struct render_scope *scope); /* sort, drop duplicates, take re
 bool scope_has(const struct render_scope *scope, const struct render_entry *entry); /* settled */
 bool scope_equal(const struct render_scope *a, const struct render_scope *b);
 /* As policy files have it; new reference, NULL on ENOMEM. */
-json_t *ruleset_content(const json_t *body, const char *namespace);
 json_t *ruleset_parse(const struct ruleset *ruleset);
 json_t *network_content(const struct network *network);
 int network_tags(const struct network *network, struct tag_set *ret);

@@ -36,18 +36,15 @@ struct label *label_get(struct render *render, const char *text)
 {
     struct label *label = label_find(render, text);
     struct identity *identity, *next;
+    size_t len = strlen(text);
 
     if (label)
         return label;
-    label = calloc(1, sizeof(*label));
+    label = calloc(1, sizeof(*label) + len + 1);
     if (!label)
         return NULL;
-    label->text = strdup(text);
-    if (!label->text) {
-        free(label);
-        return NULL;
-    }
-    HASH_ADD_KEYPTR(hh, render->labels, label->text, strlen(label->text), label);
+    memcpy(label->text, text, len + 1);
+    HASH_ADD_KEYPTR(hh, render->labels, label->text, len, label);
     HASH_ITER(hh, render->identities, identity, next)
     {
         if (tag_set_has(&identity->tags, text) && identity_label_add(identity, label) < 0)
@@ -76,53 +73,104 @@ int labels_of(struct render *render, const struct tag_set *tags, bool subjects, 
     return 0;
 }
 
-static int clause_read(struct render *render, const json_t *list, struct clause *clause)
+/* ---- Expressions --------------------------------------------------------------------------- */
+
+static int clause_add(struct render *render, struct clause *clause, const char *text)
 {
-    size_t n = json_array_size(list), kept = 0;
+    struct label *label = label_get(render, text), **grown;
 
-    clause->labels = calloc(n + 1, sizeof(struct label *));
-    if (!clause->labels)
+    if (!label)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
+    grown = realloc(clause->labels, (clause->n + 1) * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    grown[clause->n++] = label;
+    clause->labels = grown;
+    return 0;
+}
 
-        if (!text)
-            continue;
-        clause->labels[clause->n] = label_get(render, text);
-        if (!clause->labels[clause->n])
-            return -ENOMEM;
-        clause->n++;
-    }
-    qsort(clause->labels, clause->n, sizeof(struct label *), compare_labels);
+static void clause_settle(struct clause *clause)
+{
+    size_t kept = 0;
+
+    if (clause->n > 1)
+        qsort(clause->labels, clause->n, sizeof(struct label *), compare_labels);
     for (size_t i = 0; i < clause->n; i++)
         if (kept == 0 || clause->labels[kept - 1] != clause->labels[i])
             clause->labels[kept++] = clause->labels[i];
     clause->n = kept;
+}
+
+/* One more, empty; NULL on ENOMEM. */
+static struct clause *clauses_add(struct clauses *clauses)
+{
+    struct clause *grown = realloc(clauses->items, (clauses->n + 1) * sizeof(*grown));
+
+    if (!grown)
+        return NULL;
+    clauses->items = grown;
+    grown[clauses->n] = (struct clause){0};
+    return &grown[clauses->n++];
+}
+
+static int clause_read(struct render *render, const json_t *list, struct clause *clause)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        int r = text ? clause_add(render, clause, text) : 0;
+
+        if (r < 0)
+            return r;
+    }
+    clause_settle(clause);
     return 0;
 }
 
 /* Appends: one ruleset has the object expressions of all its rules in one list. */
 int clauses_read(struct render *render, const json_t *expression, struct clauses *clauses)
 {
-    size_t n = json_array_size(expression);
-    struct clause *grown;
+    for (size_t i = 0; i < json_array_size(expression); i++) {
+        struct clause *clause = clauses_add(clauses);
+        int r = clause ? clause_read(render, json_array_get(expression, i), clause) : -ENOMEM;
 
-    if (n == 0)
-        return 0;
-    grown = realloc(clauses->items, (clauses->n + n) * sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    clauses->items = grown;
-    for (size_t i = 0; i < n; i++) {
-        struct clause *clause = &grown[clauses->n++];
-        int r;
-
-        *clause = (struct clause){0};
-        r = clause_read(render, json_array_get(expression, i), clause);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+static int clause_scan(struct render *render, const struct json_slice *list, struct clause *clause)
+{
+    struct json_slice key, tag;
+    struct json_scan scan;
+    int r = 0;
+
+    json_scan_begin(&scan, list->text, list->len);
+    while (r == 0 && json_scan_next(&scan, &key, &tag)) {
+        _cleanup_free_
+        char *text = json_slice_string(&tag);
+
+        if (tag.text[0] == '"')
+            r = text ? clause_add(render, clause, text) : -ENOMEM;
+    }
+    clause_settle(clause);
+    return r;
+}
+
+int clauses_scan(struct render *render, const struct json_slice *expression,
+                 struct clauses *clauses)
+{
+    struct json_slice key, list;
+    struct json_scan scan;
+    int r = 0;
+
+    json_scan_begin(&scan, expression->text, expression->len);
+    while (r == 0 && json_scan_next(&scan, &key, &list)) {
+        struct clause *clause = clauses_add(clauses);
+
+        r = clause ? clause_scan(render, &list, clause) : -ENOMEM;
+    }
+    return r;
 }
 
 int clauses_copy(const struct clauses *clauses, struct clauses *ret)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
 #include "console/render_internal.h"
+
+#define RULESET_BYTES_MAX (17u << 20) /* STORE_BODY_BYTES_MAX and the name of a namespace */
 
 /* Rulesets: filed under the tags they name, so that a change finds whom it concerns. */
 
@@ -229,40 +232,100 @@ static int ruleset_new(struct render *render, const char *id, struct place *plac
     return 0;
 }
 
-static int objects_read(struct render *render, struct ruleset *ruleset, const json_t *body,
-                        const char *direction)
+/* ---- What is stored ------------------------------------------------------------------------ */
+
+/* What policy files have of it (docs/formats/policy.md), in the order in which they are written. */
+enum part {
+    PART_DISABLED,
+    PART_FALLBACK,
+    PART_INCOMING,
+    PART_NAME,
+    PART_OUTGOING,
+    PART_PROPAGATE,
+    PART_SUBJECT,
+    PARTS
+};
+static const char *const part_names[PARTS] = {
+    [PART_DISABLED] = "disabled",      [PART_FALLBACK] = "fallback",
+    [PART_INCOMING] = "incomingRules", [PART_NAME] = "name",
+    [PART_OUTGOING] = "outgoingRules", [PART_PROPAGATE] = "propagate",
+    [PART_SUBJECT] = "subject",
+};
+
+static void parts_find(const char *body, size_t len, struct json_slice parts[PARTS])
 {
-    const json_t *rules = json_object_get(body, direction);
+    struct json_slice key, value;
+    struct json_scan scan;
 
-    for (size_t i = 0; i < json_array_size(rules); i++) {
-        int r = clauses_read(render, json_object_get(json_array_get(rules, i), "object"),
-                             &ruleset->objects);
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    memset(parts, 0, PARTS * sizeof(parts[0]));
+    json_scan_begin(&scan, body, len);
+    while (json_scan_next(&scan, &key, &value))
+        for (size_t i = 0; i < PARTS; i++)
+            if (json_slice_is(&key, part_names[i]))
+                parts[i] = value;
 }
 
-static int ruleset_fill(struct render *render, struct ruleset *ruleset, const json_t *body)
+/* Values as they are stored: which is the same text at each Console. */
+static int ruleset_text(struct render *render, struct ruleset *ruleset,
+                        const struct json_slice parts[PARTS])
 {
-    json_t *content;
-    int r;
+    struct buf *text = &render->scratch;
 
-    content = ruleset_content(body, ruleset->place->name);
-    ruleset->text = content ? json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    json_decref(content);
+    text->len = 0;
+    text->max = RULESET_BYTES_MAX;
+    buf_puts(text, "{");
+    for (size_t i = 0; i < PARTS; i++) {
+        if (!parts[i].len)
+            continue;
+        buf_append(text, "\"", 1);
+        buf_puts(text, part_names[i]);
+        buf_append(text, "\":", 2);
+        buf_append(text, parts[i].text, parts[i].len);
+        buf_append(text, ",", 1);
+    }
+    buf_puts(text, "\"namespace\":\"");
+    text_json_escape(text, ruleset->place->name, strlen(ruleset->place->name));
+    buf_puts(text, "\"}");
+    ruleset->text = text->error ? NULL : strndup(text->data, text->len);
+    if (text->error)
+        buf_free(text);
     if (!ruleset->text)
         return -ENOMEM;
     ruleset->entry->version = link_version(ruleset->text, strlen(ruleset->text));
-    ruleset->propagate = json_is_true(json_object_get(body, "propagate"));
-    ruleset->fallback = json_is_true(json_object_get(body, "fallback"));
-    ruleset->disabled = json_is_true(json_object_get(body, "disabled"));
-    r = clauses_read(render, json_object_get(body, "subject"), &ruleset->subject);
+    return 0;
+}
+
+static int objects_scan(struct render *render, struct ruleset *ruleset,
+                        const struct json_slice *rules)
+{
+    struct json_slice key, rule, expression;
+    struct json_scan scan;
+    int r = 0;
+
+    json_scan_begin(&scan, rules->text, rules->len);
+    while (r == 0 && json_scan_next(&scan, &key, &rule))
+        if (json_scan_find(rule.text, rule.len, "object", &expression))
+            r = clauses_scan(render, &expression, &ruleset->objects);
+    return r;
+}
+
+static int ruleset_fill(struct render *render, struct ruleset *ruleset, const char *body,
+                        size_t len)
+{
+    struct json_slice parts[PARTS];
+    int r;
+
+    parts_find(body, len, parts);
+    ruleset->propagate = json_slice_is(&parts[PART_PROPAGATE], "true");
+    ruleset->fallback = json_slice_is(&parts[PART_FALLBACK], "true");
+    ruleset->disabled = json_slice_is(&parts[PART_DISABLED], "true");
+    r = ruleset_text(render, ruleset, parts);
     if (r == 0)
-        r = objects_read(render, ruleset, body, "incomingRules");
+        r = clauses_scan(render, &parts[PART_SUBJECT], &ruleset->subject);
     if (r == 0)
-        r = objects_read(render, ruleset, body, "outgoingRules");
+        r = objects_scan(render, ruleset, &parts[PART_INCOMING]);
+    if (r == 0)
+        r = objects_scan(render, ruleset, &parts[PART_OUTGOING]);
     if (r == 0)
         r = post(&ruleset->subject, ruleset, offsetof(struct label, subjects));
     if (r == 0)
@@ -275,7 +338,7 @@ static int ruleset_fill(struct render *render, struct ruleset *ruleset, const js
 }
 
 int render_ruleset_put(struct render *render, const char *id, const char *namespace,
-                       const json_t *body)
+                       const char *body, size_t len)
 {
     struct ruleset *ruleset = NULL;
     struct clauses held = {0};
@@ -296,7 +359,7 @@ int render_ruleset_put(struct render *render, const char *id, const char *namesp
     else if (r == 0)
         r = ruleset_new(render, id, place, &ruleset);
     if (r == 0)
-        r = ruleset_fill(render, ruleset, body);
+        r = ruleset_fill(render, ruleset, body, len);
     if (r == 0)
         selected_dirty(render, ruleset);
     subjects_unuse(&held);

@@ -225,7 +225,6 @@ static void labels_free(struct render *render)
         pointers_free(&label->objects);
         pointers_free(&label->renderings);
         pointers_free(&label->identities);
-        free(label->text);
         free(label);
     }
 }
@@ -279,7 +278,7 @@ void render_free(struct render **at)
     while (render->units)
         render_unit_remove(render, render->units->id);
     while (render->rulesets)
-        render_ruleset_put(render, render->rulesets->id, "/", NULL);
+        render_ruleset_put(render, render->rulesets->id, "/", NULL, 0);
     while (render->networks)
         render_network_put(render, render->networks->id, "/", NULL);
     while (render->enforcers)
@@ -290,6 +289,7 @@ void render_free(struct render **at)
     places_free(render);
     entry_kill(&render->trust_entry);
     free(render->trust);
+    buf_free(&render->scratch);
     pointers_free(&render->dirty_renderings);
     pointers_free(&render->dirty_enforcers);
     pointers_free(&render->stale_hosts);

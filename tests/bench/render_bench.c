@@ -41,7 +41,7 @@ static void report(const char *name, int64_t *ns, size_t rulesets)
 
 static void put_ruleset(struct render *render, unsigned i, unsigned version)
 {
-    char id[32], name[32], bucket[32], port[32];
+    char id[32], name[32], bucket[32], port[32], *text;
     json_t *body;
 
     snprintf(id, sizeof(id), "%024x", i);
@@ -51,8 +51,10 @@ static void put_ruleset(struct render *render, unsigned i, unsigned version)
     body = json_pack("{s:s, s:[[s], [s, s]], s:b, s:[{s:s, s:[[s]], s:[s]}]}", "name", name,
                      "subject", "every=thing", bucket, "app=web", "propagate", 1, "outgoingRules",
                      "action", "Allow", "object", "net=world", "protocolPorts", port);
-    if (!body || render_ruleset_put(render, id, "/", body) < 0)
+    text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (!text || render_ruleset_put(render, id, "/", text, strlen(text)) < 0)
         abort();
+    free(text);
     json_decref(body);
 }
 

@@ -131,6 +131,15 @@ static void put_enforcer(struct world *world, struct render *render, int i)
     json_decref(keys);
 }
 
+static void put_ruleset(struct render *render, const char *id, const char *namespace,
+                        const json_t *body)
+{
+    _cleanup_free_
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+    assert_int_equal(render_ruleset_put(render, id, namespace, text, text ? strlen(text) : 0), 0);
+}
+
 static void put(struct world *world, struct render *render, int what, int i)
 {
     char id[16];
@@ -138,8 +147,7 @@ static void put(struct world *world, struct render *render, int what, int i)
     snprintf(id, sizeof(id), "%d", i);
     switch (what) {
     case 0:
-        assert_int_equal(
-            render_ruleset_put(render, id, places[world->ruleset_place[i]], world->rulesets[i]), 0);
+        put_ruleset(render, id, places[world->ruleset_place[i]], world->rulesets[i]);
         break;
     case 1:
         assert_int_equal(
@@ -390,7 +398,7 @@ static void put_object(struct render *render, const char *kind, const char *name
     if (strcmp(kind, "namespace") == 0)
         assert_int_equal(render_namespace_put(render, name, body), 0);
     else if (strcmp(kind, "ruleset") == 0)
-        assert_int_equal(render_ruleset_put(render, text, name, body), 0);
+        put_ruleset(render, text, name, body);
     else
         assert_int_equal(render_network_put(render, text, name, body), 0);
     json_decref(body);
@@ -531,11 +539,39 @@ static void test_fetch_after_a_change(void **state)
     render_free(&render);
 }
 
+/* What is handed on of a ruleset is what policy files have, as it is stored; tags are compared as
+ * they are meant, however they are written. */
+static void test_ruleset_text(void **state)
+{
+    static const char body[] = "{\"description\":\"stays here\",\"name\":\"a "
+                               "\\\"b\\\"\",\"outgoingRules\":[{\"object\":[[\"ne"
+                               "t=x\"]],\"action\":\"Allow\"}],\"subject\":[[\"none=\\\"\"],[\"app="
+                               "\\u00650\",\"app=e0\"]]}";
+    static const char expected[] =
+        "{\"name\":\"a "
+        "\\\"b\\\"\",\"outgoingRules\":[{\"object\":[[\"net=x\"]],\"action\":\"Allow\"}],"
+        "\"subject\":[[\"none=\\\"\"],[\"app=\\u00650\",\"app=e0\"]],\"namespace\":\"/a\"}";
+    struct render *render = three_lonely();
+    char line[64];
+
+    snprintf(line, sizeof(line), "r:one %llx\n",
+             (unsigned long long)link_version(expected, strlen(expected)));
+    assert_int_equal(render_ruleset_put(render, "one", "/a", body, strlen(body)), 0);
+    flush(render);
+    assert_true(knows(render, "e0", line));
+    assert_false(knows(render, "e1", "r:one"));
+    assert_int_equal(render_ruleset_put(render, "one", "/a", NULL, 0), 0);
+    flush(render);
+    assert_false(knows(render, "e0", "r:one"));
+    render_free(&render);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_incremental), cmocka_unit_test(test_fetch),
-        cmocka_unit_test(test_fetch_needs_a_reason), cmocka_unit_test(test_fetch_after_a_change)};
+        cmocka_unit_test(test_fetch_needs_a_reason), cmocka_unit_test(test_fetch_after_a_change),
+        cmocka_unit_test(test_ruleset_text)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
