@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "console/api_internal.h"
 #include "console/hooks.h"
+#include "console/orphans.h"
 
 /*
  * Namespaces: created by their short name, stored by their full path. Each gets an enforcer profile
@@ -170,6 +171,10 @@ static int namespace_make(struct api_call *call, json_t *object, struct change_s
     if (problem)
         return refuse(error, 422, "Validation error", "name", "found '%.200s', expected %s", path,
                       problem);
+    if (orphans_in(call->console->objects, path))
+        return refuse(error, 409, "Conflict", "name",
+                      "what was in the namespace %.200s before is being deleted%s: try again", path,
+                      "");
     if (check_organizational(call, set, path, object, error) < 0)
         return -EINVAL;
     if (json_object_set_new(object, "name", json_string(path)) < 0)

@@ -52,8 +52,8 @@ static bool take(void *context, const struct object *object)
     return finding->result == 0;
 }
 
-/* What is in a namespace that is gone. */
-static int find(const struct sweep *sweep, struct change_set *set)
+/* What is in a namespace that is gone, as much as a set holds. */
+static int find(struct sweep *sweep, struct change_set *set)
 {
     const struct objects *objects = sweep->orphans->console->objects;
     /* objects_space() knows only namespaces that are there. */
@@ -68,7 +68,16 @@ static int find(const struct sweep *sweep, struct change_set *set)
     for (size_t i = 0; i < n && finding.result == 0; i++)
         if (kinds[i]->stored)
             objects_in_space(objects, space, kinds[i], take, &finding);
-    return finding.result;
+    if (finding.result != -BULKHEAD_ETOOMANY || change_set_count(set) == 0)
+        return finding.result;
+    sweep->again = true;
+    return 0;
+}
+
+static void failed(const struct sweep *sweep, int result)
+{
+    log_event(LOG_LEVEL_ERROR, "orphans.left", LOG_F("namespace", "%s", sweep->namespace),
+              LOG_F("problem", "%s", error_text(result)));
 }
 
 static void run(struct sweep *sweep);
@@ -84,8 +93,7 @@ static void swept(void *context, int result, size_t failed_op, uint64_t revision
         return;
     }
     if (result < 0)
-        log_event(LOG_LEVEL_ERROR, "orphans.left", LOG_F("namespace", "%s", sweep->namespace),
-                  LOG_F("problem", "%s", error_text(result)));
+        failed(sweep, result);
     sweep_free(sweep);
 }
 
@@ -97,6 +105,8 @@ static void run(struct sweep *sweep)
     sweep->again = false;
     if (r == 0)
         r = find(sweep, set);
+    if (r < 0)
+        failed(sweep, r);
     if (r < 0 || change_set_count(set) == 0) {
         sweep_free(sweep);
         return;
@@ -144,6 +154,32 @@ static void observe(void *context, uint64_t revision, const struct object_change
     }
 }
 
+static bool has_objects(const struct space_entry *space)
+{
+    for (size_t i = 0; i < space->n_buckets; i++)
+        if (space->buckets[i].list.n > 0)
+            return true;
+    return false;
+}
+
+bool orphans_in(const struct objects *objects, const char *namespace)
+{
+    const struct space_entry *space = objects_space_find(objects, namespace);
+
+    return space && space->public.parent && !space->public.object && has_objects(space);
+}
+
+/* What a Console had not yet taken away when it was killed. */
+static void sweep_all(struct orphans *orphans)
+{
+    const struct objects *objects = orphans->console->objects;
+
+    for (size_t i = 0; i < objects->n_space_heads; i++)
+        for (const struct space_entry *at = objects->spaces[i]; at; at = at->next)
+            if (orphans_in(objects, at->name))
+                start(orphans, at->name);
+}
+
 int orphans_new(struct console *console, struct orphans **ret)
 {
     struct orphans *orphans = calloc(1, sizeof(*orphans));
@@ -157,6 +193,7 @@ int orphans_new(struct console *console, struct orphans **ret)
         free(orphans);
         return r;
     }
+    sweep_all(orphans);
     *ret = orphans;
     return 0;
 }
