@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "console/logins.h"
 
 #define EVERY_MS (60 * 60 * 1000)
 #define FIRST_MS (2 * 60 * 1000) /* a Console that is started every day has to do it as well */
@@ -71,17 +72,6 @@ static void worked(uv_work_t *work, int status)
     compaction->problem = BUF_INIT(PROBLEM_BYTES_MAX);
 }
 
-static void due(uv_timer_t *timer)
-{
-    struct compaction *compaction = timer->data;
-
-    if (compaction->busy || compaction->console->stopping)
-        return;
-    compaction->done = (struct store_compaction){0};
-    compaction->busy =
-        uv_queue_work(&compaction->console->loop, &compaction->work, work_on, worked) == 0;
-}
-
 /* Tests cannot wait for an hour. */
 static uint64_t interval_ms(uint64_t usual)
 {
@@ -89,6 +79,20 @@ static uint64_t interval_ms(uint64_t usual)
     uint64_t ms = text ? strtoull(text, NULL, 10) : 0;
 
     return ms ? ms : usual;
+}
+
+static void due(uv_timer_t *timer)
+{
+    struct compaction *compaction = timer->data;
+
+    if (compaction->console->stopping)
+        return;
+    logins_sweep(compaction->console, (int64_t)interval_ms(LOGINS_KEEP_MS));
+    if (compaction->busy)
+        return;
+    compaction->done = (struct store_compaction){0};
+    compaction->busy =
+        uv_queue_work(&compaction->console->loop, &compaction->work, work_on, worked) == 0;
 }
 
 int compaction_new(struct console *console, struct compaction **ret)

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "console/api_internal.h"
 #include "console/hooks_auth.h"
+#include "console/logins.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include <openssl/crypto.h>
 
 #include "console/password.h"
-#include "console/realm.h"
 #include "console/totp.h"
 #include "console/trust.h"
 
@@ -152,11 +152,13 @@ static void account_prepare(struct api_call *call)
         busy(call);
 }
 
-static int set_password(struct api_call *call, json_t *object, struct api_error *error)
+static int set_password(struct api_call *call, json_t *object, struct change_set *set,
+                        struct api_error *error)
 {
     const char *password = json_string_value(json_object_get(call->transient, "password"));
     const char *name = json_string_value(json_object_get(object, "name"));
     const char *problem;
+    int r = 0;
 
     if (!password || !*password)
         return 0;
@@ -167,7 +169,9 @@ static int set_password(struct api_call *call, json_t *object, struct api_error 
         return refuse(error, 422, "Validation error", "password", problem);
     OPENSSL_cleanse((char *)(uintptr_t)password, strlen(password));
     if (name)
-        realm_vince_forgive(name);
+        r = logins_forgive(call->console, name, set);
+    if (r < 0)
+        return r;
     return json_object_set_new(object, "passwordHash", json_string(call->password_hash)) < 0
                ? -ENOMEM
                : 0;
@@ -255,7 +259,7 @@ static int account_create(struct api_call *call, json_t *object, struct change_s
                       "accounts live in the root namespace: send X-Namespace: /");
     r = check_after(call, object, error);
     if (r == 0)
-        r = set_password(call, object, error);
+        r = set_password(call, object, set, error);
     if (r == 0)
         r = set_otp(call, false, object);
     if (r == 0 && !json_object_get(object, "passwordHash"))
@@ -273,7 +277,7 @@ static int account_update(struct api_call *call, const struct object *before, js
     if (r == 0)
         r = check_after(call, object, error);
     if (r == 0)
-        r = set_password(call, object, error);
+        r = set_password(call, object, set, error);
     return r < 0 ? r : set_otp(call, object_flag(before, "OTPEnabled"), object);
 }
 
@@ -291,13 +295,12 @@ static void put_time(json_t *complete, const char *name, int64_t ms)
         json_object_set_new(complete, name, json_string(text));
 }
 
-/* Of this Console, since it started. */
 static void account_show(struct console *console, const struct object *object, json_t *complete)
 {
     int64_t locked_ms, login_ms;
     unsigned failures;
 
-    realm_vince_state(object->name, console_now_ms(), &failures, &locked_ms, &login_ms);
+    logins_show(console, object->name, console_now_ms(), &failures, &locked_ms, &login_ms);
     if (failures)
         json_object_set_new(complete, "failedLogins", json_integer(failures));
     put_time(complete, "lockedUntil", locked_ms);

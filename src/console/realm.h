@@ -54,10 +54,3 @@ extern const struct realm realm_certificate, realm_vince, realm_token, realm_tok
 const struct realm *realm_find(const char *name);
 /* "Certificate, Vince, …" */
 const char *realm_names(void);
-
-/* Wrong passwords of an account so far and until when it is locked (0: it is not), and its last
- * log-in at this Console (0: none), for GET /accounts. */
-void realm_vince_state(const char *account, int64_t now_ms, unsigned *ret_failures,
-                       int64_t *ret_locked_until_ms, int64_t *ret_last_login_ms);
-/* Forget them: a new password was set. */
-void realm_vince_forgive(const char *account);

@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <uthash.h>
-
 #include "base/log.h"
 #include "console/api_internal.h"
 #include "console/auth.h"
+#include "console/logins.h"
 #include "console/password.h"
 #include "console/totp.h"
 #include "console/trust.h"
+#include <openssl/crypto.h>
 
 /*
  * Realm Vince: local accounts. Passwords are checked in libuv's threads, a few at a time. An
@@ -20,105 +19,22 @@
  * that nobody learns which ones there are.
  */
 
-#define FAILURES_MAX 5
-#define LOCK_MS (5 * 60 * 1000)
 #define CHECKS_MAX 64 /* under way at once */
-#define STATES_MAX 65536
-#define NAME_BYTES_MAX 256
 
 #define WRONG                                                                                      \
     "the account, the password or the one-time password (vinceOTP, where the account has one) is " \
     "wrong"
-
-/* What is remembered of a name, whether there is such an account or not. */
-struct state {
-    UT_hash_handle hh; /* by name; the one that was asked for longest ago first */
-    char name[NAME_BYTES_MAX];
-    unsigned failures;
-    int64_t first_failure_ms, locked_until_ms, last_login_ms;
-    int64_t last_step; /* of the one-time password that was accepted last */
-};
 
 struct check {
     uv_work_t work;
     struct realm_attempt *attempt;
     char *name, *password, *otp, *encoded; /* encoded NULL: no such account */
     char *new_password, *new_encoded;      /* NULL: stays */
+    int64_t step;                          /* of the one-time password; -1: none is asked for */
     bool good;
 };
 
-static struct state *states;
 static unsigned n_checks;
-
-/* ---- What is remembered --------------------------------------------------------------------- */
-
-static struct state *state_find(const char *name)
-{
-    struct state *state;
-
-    HASH_FIND_STR(states, name, state);
-    return state;
-}
-
-static struct state *state_make(const char *name)
-{
-    struct state *state = state_find(name);
-
-    if (state) {
-        HASH_DEL(states, state);
-    } else {
-        if (HASH_COUNT(states) >= STATES_MAX) {
-            struct state *oldest = states;
-
-            HASH_DEL(states, oldest);
-            free(oldest);
-        }
-        state = calloc(1, sizeof(*state));
-        if (!state)
-            return NULL;
-        snprintf(state->name, sizeof(state->name), "%s", name);
-        state->last_step = -1;
-    }
-    HASH_ADD_STR(states, name, state);
-    return state;
-}
-
-/* Counted when it begins, taken back when it was right: otherwise as many as can be under way at
- * once would be tried before the first one counts. */
-static void count_attempt(const char *name, int64_t now_ms)
-{
-    struct state *state = state_make(name);
-
-    if (!state)
-        return;
-    if (now_ms - state->first_failure_ms >= LOCK_MS) {
-        state->failures = 0;
-        state->first_failure_ms = now_ms;
-    }
-    if (++state->failures >= FAILURES_MAX)
-        state->locked_until_ms = now_ms + LOCK_MS;
-}
-
-void realm_vince_state(const char *account, int64_t now_ms, unsigned *ret_failures,
-                       int64_t *ret_locked_until_ms, int64_t *ret_last_login_ms)
-{
-    const struct state *state = state_find(account);
-    bool locked = state && state->locked_until_ms > now_ms;
-
-    *ret_failures = state ? state->failures : 0;
-    *ret_locked_until_ms = locked ? state->locked_until_ms : 0;
-    *ret_last_login_ms = state ? state->last_login_ms : 0;
-}
-
-void realm_vince_forgive(const char *account)
-{
-    struct state *state = state_find(account);
-
-    if (state) {
-        state->failures = 0;
-        state->locked_until_ms = 0;
-    }
-}
 
 /* ---- After the password --------------------------------------------------------------------- */
 
@@ -134,6 +50,11 @@ static void check_free(struct check *check)
     }
     free(check->name);
     free(check);
+}
+
+static struct console *console_of(const struct check *check)
+{
+    return realm_call(check->attempt)->console;
 }
 
 static const struct object *account_find(const struct realm_attempt *attempt, const char *name)
@@ -169,24 +90,21 @@ static char *otp_secret(const struct check *check, const struct object *object, 
 }
 
 /* Right, or not asked for? A right one counts only once. */
-static bool otp_good(const struct check *check, const struct object *object, const json_t *body,
+static bool otp_good(struct check *check, const struct object *object, const json_t *body,
                      int64_t now_ms)
 {
+    int64_t last = logins_last_step(console_of(check), check->name);
     char *secret;
-    struct state *state;
-    int64_t step;
     bool good;
 
+    check->step = -1;
     if (!json_is_true(json_object_get(body, "OTPEnabled")))
         return true;
-    state = state_make(check->name);
     secret = check->otp ? otp_secret(check, object, body) : NULL;
-    good = state && secret && totp_check(secret, check->otp, now_ms, state->last_step, &step) == 0;
+    good = secret && totp_check(secret, check->otp, now_ms, last, &check->step) == 0;
     if (secret)
         OPENSSL_cleanse(secret, strlen(secret));
     free(secret);
-    if (good)
-        state->last_step = step;
     return good;
 }
 
@@ -198,11 +116,9 @@ static bool still_the_same(const struct check *check, const json_t *body)
     return hash && check->encoded && strcmp(hash, check->encoded) == 0;
 }
 
-static void accept_account(struct check *check, const struct object *object, const json_t *body,
-                           int64_t now_ms)
+static void accept_account(struct check *check, const struct object *object, const json_t *body)
 {
     const char *email = json_string_value(json_object_get(body, "email"));
-    struct state *state = state_make(check->name);
     char mark[AUTH_MARK_LEN + 1];
     struct realm_identity identity = {
         .realm = "vince",
@@ -215,11 +131,6 @@ static void accept_account(struct check *check, const struct object *object, con
     if (auth_mark(check->encoded, mark) == 0)
         identity.origin =
             json_pack("{s:s, s:s, s:s}", "kind", "account", "id", object->id, "mark", mark);
-    if (state) {
-        state->failures = 0;
-        state->locked_until_ms = 0;
-        state->last_login_ms = now_ms;
-    }
     if (!identity.origin) { /* would outlive the password */
         realm_identity_clear(&identity);
         realm_refuse(check->attempt, 500, "out of memory");
@@ -240,7 +151,7 @@ static void changed(void *context, int result, size_t failed_op, uint64_t revisi
     if (body) {
         free(check->encoded);
         check->encoded = TAKE_PTR(check->new_encoded);
-        accept_account(check, object, body, console_now_ms());
+        accept_account(check, object, body);
     } else {
         api_error_result(&error, result < 0 ? result : -ENOENT, "the account");
         realm_refuse(check->attempt, error.status, "the password was not changed: %s",
@@ -274,6 +185,55 @@ static void change_password(struct check *check, const struct object *object, co
     commit_submit(call->console->commit, &set, changed, check);
 }
 
+/* ---- What came out -------------------------------------------------------------------------- */
+
+/* All was right, and may have changed since. */
+static void let_in(struct check *check)
+{
+    const struct object *object = account_find(check->attempt, check->name);
+    json_t *body = object ? object_parse(object) : NULL;
+
+    if (!body || !is_active(body) || !still_the_same(check, body)) {
+        realm_refuse(check->attempt, 401, WRONG);
+        check_free(check);
+    } else if (check->new_password) {
+        change_password(check, object, body);
+    } else {
+        accept_account(check, object, body);
+        check_free(check);
+    }
+    json_decref(body);
+}
+
+/* A one-time password counts when it is stored that it was used, not before. */
+static void otp_recorded(void *context, int result)
+{
+    struct check *check = context;
+
+    if (result == 0) {
+        let_in(check);
+        return;
+    }
+    if (result == -EACCES) /* used before, at another Console */
+        realm_refuse(check->attempt, 401, WRONG);
+    else
+        realm_refuse(check->attempt, 503,
+                     "it cannot be stored that the one-time password was used: try again later");
+    check_free(check);
+}
+
+static void passed(struct check *check, int64_t now_ms)
+{
+    struct console *console = console_of(check);
+
+    if (check->step >= 0) {
+        logins_passed(console, check->name, check->step, now_ms, otp_recorded, check);
+        return;
+    }
+    logins_passed(console, check->name, -1, now_ms, NULL, NULL);
+    let_in(check);
+}
+
 static void checked(uv_work_t *work, int status)
 {
     struct check *check = work->data;
@@ -282,7 +242,7 @@ static void checked(uv_work_t *work, int status)
     json_t *body;
 
     n_checks--;
-    if (!realm_call(check->attempt)->console->api) {
+    if (!console_of(check)->api) {
         realm_drop(check->attempt);
         check_free(check);
         return;
@@ -291,16 +251,13 @@ static void checked(uv_work_t *work, int status)
     body = object ? object_parse(object) : NULL;
     if (status == 0 && check->good && body && is_active(body) && still_the_same(check, body) &&
         otp_good(check, object, body, now_ms)) {
-        if (check->new_password)
-            change_password(TAKE_PTR(check), object, body);
-        else
-            accept_account(check, object, body, now_ms);
+        passed(check, now_ms);
     } else {
+        logins_failed(console_of(check), check->name, now_ms);
         realm_refuse(check->attempt, 401, WRONG);
+        check_free(check);
     }
     json_decref(body);
-    if (check)
-        check_free(check);
 }
 
 /* In a thread: nothing but its own copies. */
@@ -336,12 +293,16 @@ static int check_start(struct realm_attempt *attempt, const char *name, const ch
     if (!copy(name, &check->name) || !copy(password, &check->password) ||
         !copy(realm_metadata(attempt, "vinceOTP"), &check->otp) ||
         !copy(realm_metadata(attempt, "vinceNewPassword"), &check->new_password) ||
-        uv_queue_work(&realm_call(attempt)->console->loop, &check->work, work_on, checked) < 0) {
+        logins_begin(name) < 0) {
+        check_free(check);
+        return -ENOMEM;
+    }
+    if (uv_queue_work(&console_of(check)->loop, &check->work, work_on, checked) < 0) {
+        logins_failed(console_of(check), name, console_now_ms());
         check_free(check);
         return -ENOMEM;
     }
     n_checks++;
-    count_attempt(name, console_now_ms());
     return 0;
 }
 
@@ -351,12 +312,12 @@ static void identify(struct realm_attempt *attempt)
     const char *password = realm_metadata(attempt, "vincePassword");
     const char *wanted = realm_metadata(attempt, "vinceNewPassword");
     const char *problem = wanted ? password_problem(wanted, name ? name : "") : NULL;
-    const struct state *state;
-    int64_t now_ms = console_now_ms();
+    struct console *console = realm_call(attempt)->console;
+    int64_t locked_ms;
     char address[LIMITS_ADDRESS_MAX];
     uint32_t wait_s;
 
-    if (!name || !*name || !password || strlen(name) >= NAME_BYTES_MAX) {
+    if (!name || !*name || !password || strlen(name) >= LOGINS_NAME_MAX) {
         realm_refuse(attempt, 422, "metadata: expected vinceAccount and vincePassword");
         return;
     }
@@ -366,15 +327,14 @@ static void identify(struct realm_attempt *attempt)
         realm_refuse(attempt, 422, "vinceNewPassword: %s", problem);
         return;
     }
-    state = state_find(name);
-    if (state && state->locked_until_ms > now_ms) {
+    locked_ms = logins_locked_ms(console, name, console_now_ms());
+    if (locked_ms) {
         realm_refuse(attempt, 401, "too many wrong passwords: try again in %lld seconds",
-                     (long long)((state->locked_until_ms - now_ms + 999) / 1000));
+                     (long long)((locked_ms + 999) / 1000));
         return;
     }
     limits_address(realm_call(attempt)->request->client, address);
-    wait_s =
-        limits_take(realm_call(attempt)->console->limits, LIMIT_PASSWORDS, address, 1, uv_hrtime());
+    wait_s = limits_take(console->limits, LIMIT_PASSWORDS, address, 1, uv_hrtime());
     if (wait_s)
         realm_limit(attempt, address, wait_s);
     else if (n_checks >= CHECKS_MAX)

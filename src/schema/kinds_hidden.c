@@ -71,6 +71,18 @@ static const struct schema_kind kind_enforcernumber =
     HIDDEN_KIND("enforcernumber", "Enforcer by number: the name is the number in decimal.",
                 enforcernumber_attributes);
 
+static const struct schema_attribute loginstate_attributes[] = {
+    {.name = "failures", .type = SCHEMA_INTEGER, .help = "Wrong passwords since the first one."},
+    {.name = "firstFailure", .type = SCHEMA_INTEGER, .help = "When that was, in ms."},
+    {.name = "lockedUntil", .type = SCHEMA_INTEGER, .help = "Until when none is taken, in ms."},
+    {.name = "lastStep",
+     .type = SCHEMA_INTEGER,
+     .minimum = -1,
+     .help = "Step of the one-time password that was taken last; -1: none."},
+};
+static const struct schema_kind kind_loginstate = HIDDEN_KIND(
+    "loginstate", "Log-ins by name of account: the name is a digest of it.", loginstate_attributes);
+
 static const struct schema_attribute setting_attributes[] = {
     {.name = "value", .type = SCHEMA_FREE, .help = "Anything."},
 };
@@ -78,6 +90,11 @@ static const struct schema_kind kind_setting =
     HIDDEN_KIND("setting", "Something the Consoles of one database agree on.", setting_attributes);
 
 const struct schema_kind *const schema_kinds_hidden[] = {
-    &kind_signingkey,     &kind_identityrecord, &kind_identitynumber,
-    &kind_enforcernumber, &kind_setting,        NULL,
+    &kind_signingkey,
+    &kind_identityrecord,
+    &kind_identitynumber,
+    &kind_enforcernumber,
+    &kind_loginstate,
+    &kind_setting,
+    NULL,
 };
