@@ -101,6 +101,7 @@ static const struct cli_option import_options[] = {
      .file = true},
     {.name = "label",
      .value = "LABEL",
+    {.name = "url", .value = "URL", .help = "Address; the same as an argument", .repeat = true},
      .help = "Name of the import: what an earlier one with it made and this one lacks, goes"},
     {.name = "set",
      .value = "KEY=VALUE",
@@ -115,7 +116,9 @@ static const struct cli_option import_options[] = {
     {.name = "render", .help = "Print what comes out of the templates, and do nothing"},
     {.name = "no-render", .help = "Take {{ and }} in the files as they are"},
     {.name = "dry-run", .help = "Print what would change, and change nothing"},
-    {.name = "delete", .help = "Delete the objects of the files, and all of the label"},
+    {.name = "delete",
+     .help = "Delete the objects of the files, and all of the label; with --label "
+             "files are not needed"},
     OVERRIDE,
 };
 static const struct cli_option export_options[] = {
@@ -279,7 +282,7 @@ const struct cli_command cli_api_commands[CLI_API_COMMANDS_N] = {
          "diff}]}.",
      .example = "bulkhead api import policy.d --label shop -n /shop --dry-run\n"
                 "bulkhead api import shop.yaml --values prod.yaml --set replicas=3\n"
-                "bulkhead api import --label shop --delete -f shop.yaml",
+                "bulkhead api import --label shop --delete",
      OPTIONS(import_options),
      .argument = &files_argument,
      .run = cli_api_import},

@@ -420,7 +420,9 @@ static int remove_one(struct import *import, const struct item *item)
     const struct object *object = find(import, item);
     const struct store_op *op = object ? change_set_find(import->set, object->id) : NULL;
 
-    if (!object || (op && op->type == STORE_DELETE)) {
+    if (op && op->type == STORE_DELETE) /* with its label, and counted there */
+        return 0;
+    if (!object) {
         import->n_unchanged++;
         return 0;
     }

@@ -80,6 +80,12 @@ static int read_source(struct importing *importing, const struct source *source)
     return envelope_add(call, source, &rendered, importing->envelope);
 }
 
+/* All that a label made can go without the files that it was made from. */
+static bool deletes_label(const struct cli_call *call)
+{
+    return cli_flag(call, "delete") && cli_value(call, "label");
+}
+
 static int read_sources(struct importing *importing)
 {
     _cleanup_sources_ struct sources sources = {0};
@@ -90,9 +96,12 @@ static int read_sources(struct importing *importing)
 
     while (r == CLI_DONE && (given = cli_next(call, "file", &at)))
         r = sources_add(call, given->value, &sources);
+    at = 0;
+    while (r == CLI_DONE && (given = cli_next(call, "url", &at)))
+        r = sources_add(call, given->value, &sources);
     for (size_t i = 0; r == CLI_DONE && i < call->n_arguments; i++)
         r = sources_add(call, call->arguments[i], &sources);
-    if (r == CLI_DONE && sources.n == 0)
+    if (r == CLI_DONE && sources.n == 0 && !deletes_label(call))
         r = cli_usage_error(call, "FILE is missing: files, directories, addresses, or -");
     for (size_t i = 0; r == CLI_DONE && i < sources.n; i++) {
         if (cli_flag(call, "render") && i > 0)
@@ -170,8 +179,9 @@ static int print_result(struct cli_call *call, const json_t *result, bool dry_ru
     else
         json_array_foreach(changes, i, change) print_change(&call->output, change);
     if (r == CLI_DONE)
-        fprintf(call->err, "bulkhead: %s%zu changes, %lld objects as they were\n",
+        fprintf(call->err, "bulkhead: %s%zu change%s, %lld objects as they were\n",
                 dry_run ? "would make " : "", json_array_size(changes),
+                json_array_size(changes) == 1 ? "" : "s",
                 (long long)json_integer_value(json_object_get(result, "unchanged")));
     return r;
 }
