@@ -90,6 +90,8 @@ static const struct cli_option delete_many_options[] = {
 static const struct cli_option count_options[] = {FILTER, RECURSIVE, PROPAGATED, PARAM};
 static const struct cli_option describe_options[] = {
     {.name = "full", .help = "Also attributes of what is embedded"}};
+static const struct cli_option stub_options[] = {
+    {.name = "indent", .value = "N", .help = "Begin each line with so many blanks"}};
 static const struct cli_option all_options[] = {COLUMN, RECURSIVE, PROPAGATED, FILTER, PARAM};
 static const struct cli_option search_options[] = {COLUMN, RECURSIVE};
 static const struct cli_option import_options[] = {
@@ -99,9 +101,9 @@ static const struct cli_option import_options[] = {
      .help = "File, directory or address, - for standard input; the same as an argument",
      .repeat = true,
      .file = true},
+    {.name = "url", .value = "URL", .help = "Address; the same as an argument", .repeat = true},
     {.name = "label",
      .value = "LABEL",
-    {.name = "url", .value = "URL", .help = "Address; the same as an argument", .repeat = true},
      .help = "Name of the import: what an earlier one with it made and this one lacks, goes"},
     {.name = "set",
      .value = "KEY=VALUE",
@@ -211,11 +213,12 @@ const struct cli_command cli_api_commands[CLI_API_COMMANDS_N] = {
      .help = "Create objects",
      .details = "What is given is checked before anything is sent, with the tables that the "
                 "Console has as well.",
-     .example = "bulkhead api create extnet -n /shop -k name partners -k entries 192.0.2.0/24 -k "
-                "entries 2001:db8::/32\n"
-                "bulkhead api create netset -k name=web-to-db -k subject app=web,tier=1 -d "
-                "'{outgoingRules: [{object: [[app=db]], protocolPorts: [tcp/5432]}]}'\n"
-                "bulkhead api create netset -i",
+     .example =
+         "bulkhead api create extnet -n /shop -k name partners -k entries 192.0.2.0/24 -k "
+         "entries 2001:db8::/32\n"
+         "bulkhead api create netset -k name=web-to-db -k subject app=web,tier=1 -d "
+         "'{outgoingRules: [{action: Allow, object: [[app=db]], protocolPorts: [tcp/5432]}]}'\n"
+         "bulkhead api create netset -i",
      OPTIONS(create_options),
      .argument = &kind_argument,
      .run = cli_api_create},
@@ -260,6 +263,7 @@ const struct cli_command cli_api_commands[CLI_API_COMMANDS_N] = {
      .help = "Print an object to begin with; needs no Console",
      .details = "In YAML, with a comment for each attribute; -o json without comments.",
      .example = "bulkhead api stub netset > new.yaml",
+     OPTIONS(stub_options),
      .argument = &kind_argument,
      .run = cli_api_stub},
     {.name = "search",

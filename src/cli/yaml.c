@@ -43,6 +43,9 @@ static bool needs_quotes(const char *text)
 
 static int emit_string(yaml_emitter_t *emitter, const char *text)
 {
+    /* Lines as they are: certificates, diffs. What cannot stand so is quoted by the library. */
+    if (strchr(text, '\n'))
+        return emit_scalar(emitter, text, YAML_LITERAL_SCALAR_STYLE);
     return emit_scalar(emitter, text,
                        needs_quotes(text) ? YAML_SINGLE_QUOTED_SCALAR_STYLE
                                           : YAML_ANY_SCALAR_STYLE);

@@ -107,6 +107,8 @@ json_t *stub_object(const struct schema_kind *kind);
 /* "one of Allow, Reject" */
 void stub_type(const struct schema_attribute *attribute, FILE *out);
 
+/* Of an option; 0 when it was not given. */
+int api_number(struct cli_call *call, const char *option, size_t max, size_t *ret);
 /* Append every --option: "namespace.viewer" is short for "@auth:role=namespace.viewer". */
 int roles_given(struct cli_call *call, const char *option, json_t *list);
 

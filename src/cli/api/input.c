@@ -123,6 +123,14 @@ static int read_data(struct cli_call *call, const char *text, json_t *list)
     return r;
 }
 
+/* In a file it stands because the object was read; here somebody means it. */
+static bool is_read_only(const struct schema_kind *kind, const char *key)
+{
+    const struct schema_attribute *attribute = schema_attribute_find(kind, key);
+
+    return attribute && (attribute->flags & (SCHEMA_READ_ONLY | SCHEMA_COMPUTED));
+}
+
 static int read_keys(struct cli_call *call, const struct schema_kind *kind, json_t *object)
 {
     const struct cli_given *given;
@@ -133,6 +141,9 @@ static int read_keys(struct cli_call *call, const struct schema_kind *kind, json
         char *key = strndup(given->value, given->key_len);
         _cleanup_buf_ struct buf problem = BUF_INIT(4096);
         int r = key ? value_set(kind, object, key, given->second, &problem) : -ENOMEM;
+
+        if (r == 0 && is_read_only(kind, key))
+            return cli_usage_error(call, "-k %s: cannot be set, only read", key);
 
         if (r == -BULKHEAD_EINVALID_INPUT) {
             cli_complain(call, problem.data ? problem.data : "-k");
@@ -166,6 +177,25 @@ int input_read(struct cli_call *call, const struct schema_kind *kind, bool many,
         return r;
     }
     *ret_list = list;
+    return CLI_DONE;
+}
+
+/* ---- Numbers ------------------------------------------------------------------------------ */
+
+int api_number(struct cli_call *call, const char *option, size_t max, size_t *ret)
+{
+    const char *text = cli_value(call, option);
+    unsigned long long number;
+    char *end;
+
+    *ret = 0;
+    if (!text)
+        return CLI_DONE;
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || number < 1 || number > max)
+        return cli_usage_error(call, "--%s: expected a number from 1 to %zu", option, max);
+    *ret = (size_t)number;
     return CLI_DONE;
 }
 

@@ -4,6 +4,8 @@
 
 #include "cli/api/api.h"
 
+#define INDENT_MAX 1000
+
 /* ---- info --------------------------------------------------------------------------------- */
 
 static json_t *words_of(const char *const *words)
@@ -145,21 +147,45 @@ int cli_api_describe(struct cli_call *call)
 
 /* ---- stub --------------------------------------------------------------------------------- */
 
+static int print_stub(struct cli_call *call, const struct schema_kind *kind, const json_t *object,
+                      size_t indent)
+{
+    _cleanup_free_
+    char *text = NULL;
+    size_t len;
+    struct cli_output output = call->output;
+    int r = CLI_DONE;
+
+    output.out = open_memstream(&text, &len);
+    if (!output.out)
+        return cli_no_memory(call);
+    if (output.format == CLI_TABLE || output.format == CLI_YAML)
+        stub_print(kind, object, output.out);
+    else
+        r = cli_answered(call, output_document(&output, object));
+    if (fclose(output.out) != 0)
+        return cli_no_memory(call);
+    for (const char *at = text; r == CLI_DONE && *at; at++) {
+        if (at == text || at[-1] == '\n')
+            fprintf(call->output.out, "%*s", (int)indent, "");
+        fputc(*at, call->output.out);
+    }
+    return r;
+}
+
 int cli_api_stub(struct cli_call *call)
 {
     const struct schema_kind *kind;
     json_t *object;
+    size_t indent = 0;
     int r = api_kind(call, call->arguments[0], SCHEMA_CREATE, &kind);
 
+    if (r == CLI_DONE && cli_value(call, "indent"))
+        r = api_number(call, "indent", INDENT_MAX, &indent);
     if (r != CLI_DONE)
         return r;
     object = stub_object(kind);
-    if (!object)
-        return cli_no_memory(call);
-    if (call->output.format == CLI_TABLE || call->output.format == CLI_YAML)
-        stub_print(kind, object, call->output.out);
-    else
-        r = cli_answer(call, object);
+    r = object ? print_stub(call, kind, object, indent) : cli_no_memory(call);
     json_decref(object);
     return r;
 }

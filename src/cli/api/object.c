@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "cli/api/api.h"
 
-#define NUMBER_DIGITS_MAX 9
+#define NUMBER_MAX 999999999
 
 /* The kind, and a session. */
 static int begin(struct cli_call *call, unsigned verb, const struct schema_kind **ret_kind,
@@ -15,18 +15,6 @@ static int begin(struct cli_call *call, unsigned verb, const struct schema_kind 
     int r = api_kind(call, call->arguments[0], verb, ret_kind);
 
     return r == CLI_DONE ? session_open(call, session) : r;
-}
-
-static int number(struct cli_call *call, const char *option, size_t *ret)
-{
-    const char *text = cli_value(call, option);
-
-    *ret = 0;
-    if (!text)
-        return CLI_DONE;
-    if (strlen(text) <= NUMBER_DIGITS_MAX && strspn(text, "0123456789") == strlen(text))
-        *ret = strtoul(text, NULL, 10);
-    return *ret ? CLI_DONE : cli_usage_error(call, "--%s: expected a number from 1", option);
 }
 
 /* ---- list, count -------------------------------------------------------------------------- */
@@ -70,12 +58,12 @@ int cli_api_list(struct cli_call *call)
     struct client_request request = {.method = "GET", .doing = "listing"};
     bool paged = cli_value(call, "page") || cli_value(call, "page-size");
     size_t limit, ignored;
-    int r = number(call, "limit", &limit);
+    int r = api_number(call, "limit", NUMBER_MAX, &limit);
 
     if (r == CLI_DONE)
-        r = number(call, "page", &ignored);
+        r = api_number(call, "page", NUMBER_MAX, &ignored);
     if (r == CLI_DONE)
-        r = number(call, "page-size", &ignored);
+        r = api_number(call, "page-size", NUMBER_MAX, &ignored);
     if (r == CLI_DONE && paged && (limit || cli_flag(call, "all")))
         r = cli_usage_error(call, "--page and --page-size do not go with --limit and --all");
     if (r == CLI_DONE)

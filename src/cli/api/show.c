@@ -107,21 +107,31 @@ int show_end(struct show *show)
 
 static int print_pairs(const struct show *show, const json_t *object)
 {
+    static const struct cli_column columns[] = {
+        {.title = "", .key = "name"},
+        {.title = "", .key = "value", .colour = colour_of_verdict},
+    };
+    struct cli_output output = show->call->output;
+    json_t *pairs = json_array();
     const char *key;
     json_t *value;
+    int r = pairs ? 0 : -ENOMEM;
 
+    output.headers = false;
     json_object_foreach((json_t *)object, key, value)
     {
         _cleanup_free_
-        char *name = text_safe(key), *text = json_text(value);
+        char *text = json_text(value);
 
-        if (!name || !text)
-            return cli_no_memory(show->call);
-        if ((*text || show->chosen) &&
-            output_pair(&show->call->output, name, text, colour_of_verdict(text)) < 0)
-            return cli_no_memory(show->call);
+        if (r == 0 && (!text || ((*text || show->chosen) &&
+                                 json_array_append_new(pairs, json_pack("{s:s, s:s}", "name", key,
+                                                                        "value", text)) < 0)))
+            r = -ENOMEM;
     }
-    return CLI_DONE;
+    if (r == 0)
+        r = output_table(&output, pairs, columns, ARRAY_SIZE(columns));
+    json_decref(pairs);
+    return cli_answered(show->call, r);
 }
 
 int show_one(struct show *show, json_t *object)

@@ -2,6 +2,8 @@
 """The command line against a running Console."""
 import json
 import os
+import re
+import shlex
 import subprocess
 import time
 
@@ -63,12 +65,17 @@ def test_life_of_an_object(cli, namespace):
     (["create", "extnet", "-k", "nme", "x"], "has no attribute 'nme'; did you mean 'name'?"),
     (["create", "extnet", "-k", "name=x", "-k", "entries", "1.2.3.4/99"], "entries[0]: found"),
     (["create", "extnet", "-k", "propagate=perhaps"], "expected true or false"),
+    (["create", "extnet", "-k", "createTime=2020-01-01T00:00:00Z"], "-k createTime: cannot be set, only read"),
+    (["list", "extnet", "--limit", "0"], "--limit: expected a number from 1"),
+    (["stub", "extnet", "--indent", "x"], "--indent: expected a number from 1 to 1000"),
+    (["import", "--label", "x"], "FILE is missing"),
+    (["import", "--delete"], "FILE is missing"),
     (["create", "extnet", "-d", "{name: [}"], "-d:1"),
     (["create", "roles"], "roles cannot be created"),
     (["list", "extnet", "-c", "nane"], "did you mean 'name'?"),
     (["list", "extnet", "-p", "recursiv=1"], "did you mean 'recursive'?"),
     (["list", "extnet", "--order", "-nam"], "did you mean 'name'?"),
-    (["list", "extnet", "--limit", "x"], "--limit: expected a number from 1"),
+    (["list", "extnet", "--limit", "x"], "--limit: expected a number from 1 to 999999999"),
     (["list", "extnet", "--limit", "1", "--page", "1"], "do not go with"),
     (["list", "extnet", "-o", "template"], "expected --template"),
     (["list", "extnet", "--template", "{{ x }}"], "expected a function"),
@@ -107,6 +114,45 @@ def test_forms_of_output(cli, namespace):
     assert cli.json(*where, "--encoding", "msgpack") == cli.json(*where)
     resources = {line.split()[0] for line in cli("api", "all", "-n", namespace).stdout.splitlines()}
     assert "networkrulesetpolicies" in resources
+
+
+def test_pairs_are_as_wide_as_the_longest_name(cli, namespace):
+    cli("api", "create", "extnet", "-n", namespace, "-k", "name=a", "-k", "entries=10.0.0.0/8")
+    lines = cli("api", "get", "extnet", "a", "-n", namespace).stdout.splitlines()
+    starts = {len(line) - len(line.split(None, 1)[1]) for line in lines}
+    assert starts == {len("matchProcessingUnits  ")}
+
+
+def test_every_command_has_every_format(cli, namespace):
+    """What is no object is printed in the same formats as objects are."""
+    for words in (["api", "info"], ["api", "describe", "netset", "--full"], ["api", "stub", "netset"],
+                  ["api", "count", "netset", "-n", namespace], ["api", "search", "a", "-n", namespace],
+                  ["api", "all", "-n", namespace], ["api", "export", "-n", namespace], ["appcred", "list"],
+                  ["appcred", "roles"], ["auth", "verify"], ["auth", "appcred"], ["profiles", "list"],
+                  ["profiles", "show"]):
+        ours, theirs = json.loads(cli("-o", "json", *words).stdout), yaml.safe_load(cli(*words, "-o", "yaml").stdout)
+        assert ours == theirs or words in (["auth", "appcred"], ["profiles", "show"])  # a new token; the flag itself
+        assert cli(*words, "-o", "none").stdout == ""
+        lines = cli(*words, "--template", "x{{ with .name }}{{ . }}{{ end }}" if words[1] != "count" else "x").stdout
+        assert all(line.startswith("x") for line in lines.splitlines())
+        if lines:
+            assert "--template:1: found " in cli(*words, "--template", "{{ .a.b.c.d }}", status=2).stderr
+
+
+def test_stub_can_be_indented(cli):
+    plain, indented = (cli("api", "stub", "extnet", *more).stdout for more in ([], ["--indent", "4"]))
+    assert indented == "".join(f"    {line}\n" for line in plain.splitlines())
+    assert "entries" in cli.json("api", "stub", "extnet", "--indent", "2")
+
+
+def test_the_examples_of_help_work(cli, namespace):
+    """Those of create, which are long enough to be wrong."""
+    help = cli("api", "create", "--help").stdout
+    lines = [line for line in re.findall(r"^  bulkhead (api create .*)$", help, re.MULTILINE) if " -i" not in line]
+    assert len(lines) == 2
+    for line in lines:
+        cli(*shlex.split(line.replace(" -n /shop", "")), "-n", namespace)
+    assert cli("api", "count", "netset", "-n", namespace).stdout == "1\n"
 
 
 def test_more_than_one_page(cli, client, namespace):
@@ -183,7 +229,12 @@ def test_import(cli, namespace, tmp_path):
 
     exported = yaml.safe_load(cli("api", "export", "-n", namespace).stdout)
     assert len(exported["data"]["externalnetworks"]) == 2
-    cli(*where, "--delete")
+    gone = cli.json(*where, "--delete")
+    assert len(gone["changes"]) == 3 and gone["unchanged"] == 0
+    cli(*where)
+    gone = cli("api", "import", "-n", namespace, "--label", "three", "--delete", "--dry-run")
+    assert "would make 3 changes, 0 objects as they were" in gone.stderr
+    cli("api", "import", "-n", namespace, "--label", "three", "--delete")
     assert cli("api", "count", "extnet", "-n", namespace).stdout == "0\n"
     cli("api", "import", "-", "-n", namespace, input=json.dumps(exported))
     assert cli("api", "count", "extnet", "-n", namespace).stdout == "2\n"

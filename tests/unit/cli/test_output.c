@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/output.h"
 #include "cli/template/template.h"
+#include "model/model.h"
 
 static void escapes(void **state)
 {
@@ -120,6 +121,35 @@ static void yaml_keeps_types(void **state)
                               "h: null\ni: []\nj: '- x: ''y'''\n");
     assert_memory_equal(marked, "---\n", 4);
     json_decref(value);
+}
+
+/* Texts of several lines stand as they are, and read back as what they were. */
+static void yaml_has_lines(void **state)
+{
+    static const char *const texts[] = {
+        "a\nb\n", "- a\n+ b", " a\n  b\n\n\n",    "\n",
+        "\n\na",  "a \nb",    "a\n\tb",           "-----BEGIN X-----\n+/=\n",
+        "a\r\nb", hostile,    "# no\n---\n...\n", "\xc3\xa9\nb"};
+    json_t *lines = json_pack("{s:s}", "key", "- a\n+ b\n");
+    _cleanup_free_
+    char *plain = printed(CLI_YAML, lines, false);
+
+    assert_string_equal(plain, "key: |\n  - a\n  + b\n");
+    json_decref(lines);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        json_t *value = json_pack("{s:s, s:[s]}", "a", texts[i], "b", texts[i]);
+        _cleanup_free_
+        char *text = printed(CLI_YAML, value, false);
+        _cleanup_document_ struct document *document = NULL;
+        _cleanup_diagnostics_ struct diagnostics diagnostics = {0};
+
+        if (document_parse("t", text, strlen(text), DOCUMENT_YAML, &diagnostics, &document) < 0)
+            fail_msg("'%s'", text);
+        assert_string_equal(node_get(document_root(document, 0), "a")->text, texts[i]);
+        assert_string_equal(node_get(document_root(document, 0), "b")->children[0]->text, texts[i]);
+        assert_true(is_plain_ascii(text));
+        json_decref(value);
+    }
 }
 
 static char *reversed(const json_t *row)
@@ -319,7 +349,7 @@ int main(void)
         cmocka_unit_test(json_reads_back), cmocka_unit_test(yaml_keeps_types),
         cmocka_unit_test(tables),          cmocka_unit_test(lists_are_documents),
         cmocka_unit_test(tables_go_on),    cmocka_unit_test(nothing_more_can_be_written),
-        cmocka_unit_test(templates),
+        cmocka_unit_test(templates),       cmocka_unit_test(yaml_has_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
