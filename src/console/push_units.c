@@ -58,6 +58,18 @@ static json_t *merge_tags(const json_t *before, const json_t *reported, const js
     return merged;
 }
 
+/* Not there: it was never, or is not any more. */
+static const char *status_of(const struct link_unit *unit, const json_t *stored)
+{
+    const char *before = json_string_value(json_object_get(stored, "operationalStatus"));
+
+    if (!unit->stopped)
+        return "Running";
+    return before && (strcmp(before, "Running") == 0 || strcmp(before, "Stopped") == 0)
+               ? "Stopped"
+               : "Initialized";
+}
+
 static json_t *unit_given(struct session *session, const struct object *enforcer,
                           const struct link_unit *unit, const json_t *stored)
 {
@@ -73,8 +85,9 @@ static json_t *unit_given(struct session *session, const struct object *enforcer
     given = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", unit->name,
                       "type", unit->type, "nativeContextID", unit->native_id, "clientLocalID",
                       unit->local_id, "enforcerID", session->enforcer_id, "enforcerNamespace",
-                      enforcer->space->name, "operationalStatus", "Running", "enforcementStatus",
-                      "Active", "associatedTags", merged, "annotations", annotations);
+                      enforcer->space->name, "operationalStatus", status_of(unit, stored),
+                      "enforcementStatus", unit->stopped ? "Inactive" : "Active", "associatedTags",
+                      merged, "annotations", annotations);
     /* a host's cloud may say something else today; @org: tags come from the namespaces below */
     if (given)
         json_object_set_new(given, "metadata", texts(unit->metadata, unit->n_metadata));

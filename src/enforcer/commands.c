@@ -149,11 +149,12 @@ static json_t *unit_json(const struct daemon *daemon, const struct unit *unit, j
 
     for (size_t i = 0; policy && i < POLICY_ID_BYTES; i++)
         snprintf(policy_id + 2 * i, 3, "%02x", policy->fingerprint[i]);
-    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:I, s:o}", "id", unit->id, "name",
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:I, s:o, s:s}", "id", unit->id, "name",
                      text_json(unit->name), "namespace", unit->namespace, "type",
                      unit_type_name(unit->kind), "tags", tags_json(&unit->tags), "cgroup",
                      text_json(unit->cgroup ? unit->cgroup : ""), "policyId", policy_id, "identity",
-                     (json_int_t)unit->identity, "listening", listening ? listening : json_array());
+                     (json_int_t)unit->identity, "listening", listening ? listening : json_array(),
+                     "status", unit->stopped ? "Stopped" : "Running");
 }
 
 static void run_pus(struct daemon *daemon, const struct control_request *request,

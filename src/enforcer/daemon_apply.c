@@ -284,6 +284,11 @@ int daemon_reapply(struct daemon *daemon)
 /* ---- Inputs
  * --------------------------------------------------------------------------------------------- */
 
+static bool cgroup_there(const void *tree, const char *cgroup)
+{
+    return workload_tree_has(tree, cgroup);
+}
+
 int daemon_units_scan(struct daemon *daemon, bool *ret_changed)
 {
     _cleanup_workload_scan_ struct workload_scan scan = {0};
@@ -294,6 +299,8 @@ int daemon_units_scan(struct daemon *daemon, bool *ret_changed)
     if (r == 0)
         r = units_update(&daemon->units, daemon->config, daemon->host_name, &scan, ret_changed,
                          &left_out);
+    if (r == 0)
+        *ret_changed |= units_look(&daemon->units, cgroup_there, daemon->tree);
     warnings_clear(&daemon->warnings, WARNING_UNITS);
     if (r < 0)
         warnings_add(&daemon->warnings, WARNING_UNITS, "cgroups below %s cannot be read: %s",

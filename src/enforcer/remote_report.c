@@ -39,6 +39,7 @@ static void unit_fill(struct remote *remote, const struct unit *unit, struct lin
         .name = unit->name,
         .type = unit_type_name(unit->kind),
         .native_id = unit->cgroup ? unit->cgroup : unit->name,
+        .stopped = unit->stopped,
     };
     unit_tags(remote, unit, ret);
 }

@@ -319,6 +319,7 @@ static struct unit **find_match(struct units *units, struct wanted *wanted, cons
 static void replace(struct units *units, uint32_t index, struct unit **with)
 {
     (*with)->index = index;
+    (*with)->stopped = units->slots[index]->stopped;
     unit_free(&units->slots[index]);
     units->slots[index] = TAKE_PTR(*with);
 }
@@ -367,6 +368,24 @@ int units_update(struct units *units, const struct config *config, const char *h
     *ret_changed = settle(units, &wanted);
     *ret_left_out = wanted.left_out;
     return 0;
+}
+
+bool units_look(struct units *units, bool (*there)(const void *context, const char *cgroup),
+                const void *context)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < ABI_PUS_MAX; i++) {
+        struct unit *unit = units->slots[i];
+        bool stopped;
+
+        if (!unit || unit->gone || !unit->cgroup)
+            continue;
+        stopped = !there(context, unit->cgroup);
+        changed |= stopped != unit->stopped;
+        unit->stopped = stopped;
+    }
+    return changed;
 }
 
 const struct unit *units_get(const struct units *units, uint32_t index)

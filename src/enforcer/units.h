@@ -35,6 +35,7 @@ struct unit {
     char id[UNIT_ID_TEXT]; /* of (enforcer, namespace, kind, name, cgroup), or of the Console */
     char local_id[UNIT_LOCAL_ID_MAX + 1]; /* unique on the host, the same after a restart */
     bool gone;                            /* kept for the names in reports only */
+    bool stopped;                         /* its cgroup is not there (yet) */
 };
 
 /* A part of the host that is a unit by the ports that it serves. */
@@ -91,6 +92,9 @@ struct units {
  */
 int units_update(struct units *units, const struct config *config, const char *host_name,
                  const struct workload_scan *scan, bool *ret_changed, size_t *ret_left_out);
+/* Look whose cgroup is there. `there` is asked for each that has one. @return something changed */
+bool units_look(struct units *units, bool (*there)(const void *context, const char *cgroup),
+                const void *context);
 /* Live or gone; NULL when the slot is empty. */
 const struct unit *units_get(const struct units *units, uint32_t index);
 /* Live one by id or name. */

@@ -63,7 +63,7 @@ static void *allocate(struct reader *in, size_t n, size_t size)
     return memory;
 }
 
-static const msgpack_object *field(struct reader *in, const char *name)
+static const msgpack_object *field_if_any(struct reader *in, const char *name)
 {
     size_t len = strlen(name);
 
@@ -74,8 +74,16 @@ static const msgpack_object *field(struct reader *in, const char *name)
             memcmp(kv->key.via.str.ptr, name, len) == 0)
             return &kv->val;
     }
-    fail(in, -EPROTO, "a field is missing");
     return NULL;
+}
+
+static const msgpack_object *field(struct reader *in, const char *name)
+{
+    const msgpack_object *value = field_if_any(in, name);
+
+    if (!value)
+        fail(in, -EPROTO, "a field is missing");
+    return value;
 }
 
 /* NUL-terminated copy. nil gives NULL when `optional`. */
@@ -254,6 +262,24 @@ static void get_unit(struct reader *in, const msgpack_object *object, struct lin
     unit->n_metadata = texts_of(in, &parts[5], unit->metadata, LINK_TAGS_MAX);
 }
 
+static void get_stopped(struct reader *in, struct link_unit *units, uint32_t n)
+{
+    const msgpack_object *given = field_if_any(in, "stopped");
+    const msgpack_object_array *list;
+
+    if (!given || in->error < 0)
+        return;
+    list = list_of(in, given, LINK_UNITS_MAX);
+    for (uint32_t i = 0; i < list->size && in->error == 0; i++) {
+        uint64_t place = number_of(in, &list->ptr[i], UINT32_MAX);
+
+        if (in->error == 0 && place >= n)
+            fail(in, -EPROTO, "a place beyond the units");
+        else if (in->error == 0)
+            units[place].stopped = true;
+    }
+}
+
 static void get_units(struct reader *in, struct link_message *message)
 {
     const msgpack_object_array *list = list_of(in, field(in, "units"), LINK_UNITS_MAX);
@@ -262,6 +288,8 @@ static void get_units(struct reader *in, struct link_message *message)
 
     for (uint32_t i = 0; i < list->size && units && in->error == 0; i++)
         get_unit(in, &list->ptr[i], &units[i]);
+    if (units)
+        get_stopped(in, units, list->size);
     message->units.all = flag(in, "all");
     message->units.units = units;
     message->units.n = list->size;

@@ -118,9 +118,23 @@ static void put_welcome(msgpack_packer *out, const struct link_message *message)
     field_flag(out, "inStep", message->welcome.in_step);
 }
 
+/* By their places, beside the units: an older Console skips it. */
+static void put_stopped(msgpack_packer *out, const struct link_message *message)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < message->units.n; i++)
+        n += message->units.units[i].stopped;
+    put_name(out, "stopped");
+    msgpack_pack_array(out, n);
+    for (size_t i = 0; i < message->units.n; i++)
+        if (message->units.units[i].stopped)
+            msgpack_pack_uint32(out, (uint32_t)i);
+}
+
 static void put_units(msgpack_packer *out, const struct link_message *message)
 {
-    msgpack_pack_map(out, 3);
+    msgpack_pack_map(out, 4);
     field_flag(out, "all", message->units.all);
     put_name(out, "units");
     msgpack_pack_array(out, message->units.n);
@@ -137,6 +151,7 @@ static void put_units(msgpack_packer *out, const struct link_message *message)
     }
     put_name(out, "removed");
     put_texts(out, message->units.removed, message->units.n_removed);
+    put_stopped(out, message);
 }
 
 static void field_numbers(msgpack_packer *out, const char *name, const uint32_t *numbers, size_t n)

@@ -112,6 +112,7 @@ struct link_unit {
     const char *name, *type /* Host, LinuxService, Docker … */, *native_id;
     const char *tags[LINK_TAGS_MAX], *metadata[LINK_TAGS_MAX];
     size_t n_tags, n_metadata;
+    bool stopped; /* known to the host, and not there now */
 };
 
 /* One message of any type; texts point into the decoded bytes or to the sender's memory. */

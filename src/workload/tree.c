@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -57,6 +59,15 @@ void workload_tree_free(struct workload_tree **tree)
 int workload_tree_fd(const struct workload_tree *tree)
 {
     return tree->inotify;
+}
+
+bool workload_tree_has(const struct workload_tree *tree, const char *cgroup)
+{
+    char path[2 * WORKLOAD_PATH_MAX];
+    struct stat st;
+
+    return snprintf(path, sizeof(path), "%s%s", tree->mount, cgroup) < (int)sizeof(path) &&
+           stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* Bounded: what is left in the queue makes the descriptor readable again. */

@@ -48,6 +48,8 @@ struct workload_tree;
 int workload_tree_new(const char *mount, const char *root, struct workload_tree **ret);
 void workload_tree_free(struct workload_tree **tree);
 int workload_tree_fd(const struct workload_tree *tree);
+/* Is this cgroup there now? */
+bool workload_tree_has(const struct workload_tree *tree, const char *cgroup);
 /* Drain the inotify queue. @return 1 something came or went, 0 nothing, -errno */
 int workload_tree_read(struct workload_tree *tree);
 

@@ -552,6 +552,34 @@ def test_log_level(estate):
     wait_for(lambda: "log.level" in a.log(), 5, what="log level")
 
 
+def test_unit_whose_cgroup_comes_later(estate, port):
+    """A static unit is known at once, and runs when its cgroup is there."""
+    a = estate.enforcers["a"]
+    before = a.config["processingUnits"]
+    place = a.host.cgroup / "late"
+
+    def is_now(operational, enforcement):
+        unit = next((u for u in estate.console.list("processingunits") if u["name"] == "late"), {})
+        return (unit.get("operationalStatus"), unit.get("enforcementStatus")) == (operational, enforcement)
+
+    try:
+        a.restart(processingUnits=[*before, {"name": "late", "cgroup": "/late", "tags": ["app=web"]}])
+        wait_for(lambda: is_now("Initialized", "Inactive"), 10, what="known, not running")
+        assert next(u for u in a.json("pus") if u["name"] == "late")["status"] == "Stopped"
+        place.mkdir()
+        wait_for(lambda: is_now("Running", "Active"), 10, what="running")
+        estate.b.listen("db", port)
+        both_ways(estate.console, port)
+        wait_for(lambda: connects(estate, "late", port), 8, what="with its identity")
+        place.rmdir()
+        wait_for(lambda: is_now("Stopped", "Inactive"), 10, what="stopped")
+    finally:
+        a.restart(processingUnits=before)
+        if place.exists():
+            place.rmdir()
+    wait_for(lambda: not any(u["name"] == "late" for u in estate.console.list("processingunits")), 10)
+
+
 def test_reload_with_company(estate):
     """A command of the service manager is in the daemon's cgroup while it opens the datapath anew."""
     a = estate.enforcers["a"]

@@ -86,8 +86,8 @@ static void test_delta(void **state)
 static void test_units(void **state)
 {
     struct link_unit units[] = {
-        {"host", "host", "Host", "", {"app=x", "env=y"}, {"@os:host=linux"}, 2, 1},
-        {"/a/b", "b", "LinuxService", "/a/b", {0}, {0}, 0, 0},
+        {"host", "host", "Host", "", {"app=x", "env=y"}, {"@os:host=linux"}, 2, 1, false},
+        {"/a/b", "b", "LinuxService", "/a/b", {0}, {0}, 0, 0, true},
     };
     const char *removed[] = {"/gone"};
     struct link_message message = {
@@ -100,6 +100,7 @@ static void test_units(void **state)
     assert_string_equal(back.units.units[0].tags[1], "env=y");
     assert_int_equal(back.units.units[1].n_tags, 0);
     assert_string_equal(back.units.removed[0], "/gone");
+    assert_true(!back.units.units[0].stopped && back.units.units[1].stopped);
 }
 
 static void test_the_rest(void **state)
