@@ -556,6 +556,36 @@ def test_what_is_repeated_in_an_error_is_whole_characters(admin):
             assert error.get("title") and error.get("description") and "\N{REPLACEMENT CHARACTER}" not in str(error), (pad, answer)
 
 
+def test_a_long_text_beside_tags_ends_nothing(alone):
+    """More than all the tags of an object together, in any attribute of any kind: stored or refused, and loaded again."""
+    admin = alone.console.administrator()
+    long, tags = "x" * 300_000, [f"k{i}={'y' * 200}" for i in range(40)]
+    document, stored = admin.get("/openapi.json").body, 0
+    for path, methods in document["paths"].items():
+        plural = path.strip("/")
+        if "post" not in methods or "/" in plural:
+            continue
+        schema = methods["post"]["requestBody"]["content"]["application/json"]["schema"]
+        known = document["components"]["schemas"][schema["$ref"].rsplit("/")[-1]]["properties"]
+        for name, attribute in known.items():
+            if attribute.get("readOnly") or attribute.get("type") not in ("string", "array"):
+                continue
+            body = {"name": fresh("long"), **{key: tags for key in ("associatedTags", "metadata") if key in known}}
+            body[name] = long if attribute["type"] == "string" else [long]
+            answer = admin.post(path, body, namespace="/")
+            assert answer.status < 500, (path, name, answer.status)
+            stored += answer.status == 200
+    for number, kind in enumerate(("externalnetworks", "processingunits")):
+        body = {"name": f"tagged{number}", "associatedTags": tags, "description": "d" * 1024}
+        if kind == "externalnetworks":
+            body["entries"] = ["192.0.2.0/24"]
+        stored += admin.post("/" + kind, body, namespace="/").status == 200
+    assert stored
+    alone.stop()
+    alone.start()
+    assert alone.console.administrator().get("/namespaces", namespace="/").status == 200
+
+
 # ---- Certificates of Enforcers ---------------------------------------------------------------
 
 

@@ -504,11 +504,54 @@ static void test_against_model(void **state)
     free(world);
 }
 
+#define LONG_BYTES (300u << 10)
+
+/* What an object says of itself becomes tags, however long it is: longer than all that it may have
+ * together, it is no tag, and takes none of the others their place. An object that could not be
+ * taken in would end the Console at each start. */
+static void test_long_texts_beside_tags(void **state)
+{
+    static const char *const attributes[] = {"image", "images", "machineID", "name", "type"};
+    static char body[2 * LONG_BYTES];
+
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
+        struct objects *objects;
+        bool list = strcmp(attributes[i], "images") == 0;
+        int len = snprintf(body, sizeof(body), "{\"%s\":%s\"", attributes[i], list ? "[" : "");
+        const struct object *object;
+        struct store_op op = {.type = STORE_CREATE,
+                              .object = {.id = "000000000000000000000001",
+                                         .kind = "processingunit",
+                                         .namespace = "/",
+                                         .body = body}};
+
+        memset(body + len, 'x', LONG_BYTES);
+        len += (int)LONG_BYTES;
+        len += snprintf(body + len, sizeof(body) - (size_t)len, "\"%s,\"associatedTags\":[\"k=v\"",
+                        list ? ",\"short\"]" : "");
+        for (int j = 0; j < 200; j++)
+            len += snprintf(body + len, sizeof(body) - (size_t)len, ",\"k%d=%01000d\"", j, j);
+        snprintf(body + len, sizeof(body) - (size_t)len, "]}");
+        op.object.body_len = strlen(body);
+        assert_int_equal(objects_new(&objects), 0);
+        assert_int_equal(objects_apply(objects, 1, &op, 1), 0);
+        object = objects_find(objects, op.object.id);
+        assert_non_null(object);
+        assert_true(tag_set_has(&object->tags, "k=v"));
+        assert_int_equal(tag_set_has(&object->tags, "$image=short"), list);
+        for (size_t j = 0; j < object->tags.n; j++)
+            assert_true(strlen(object->tags.tags[j]) <= MODEL_TAG_BYTES_MAX);
+        assert_true(object->tags.n >= 201);
+        objects_free(&objects);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_reads_see_one_revision),
+        cmocka_unit_test(test_long_texts_beside_tags),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
