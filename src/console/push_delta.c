@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "console/push_internal.h"
@@ -242,18 +244,57 @@ static int inventory_compare(struct outbox *out, struct known *table, size_t n, 
     return r;
 }
 
-int delta_inventory(struct session *session, const struct link_entry *entries, size_t n)
+/* "h:17": the number of a host; false: something else. */
+static bool document_number(const char *key, char type, uint32_t *ret)
 {
-    _cleanup_render_scope_ struct render_scope now = {0};
-    _cleanup_free_
-    struct known *known = calloc(n + 1, sizeof(*known));
-    struct outbox out = {.session = session,
-                         .revision = objects_revision(session->push->console->objects)};
-    struct known *table = NULL, *other;
-    int r = known ? now_scope(session, &now) : -ENOMEM;
+    char *end = NULL;
+    unsigned long number;
 
-    if (r < 0)
-        return r;
+    if (key[0] != type || key[1] != ':' || key[2] < '1' || key[2] > '9')
+        return false;
+    errno = 0;
+    number = strtoul(key + 2, &end, 10);
+    *ret = (uint32_t)number;
+    return !errno && *end == '\0' && number <= UINT32_MAX;
+}
+
+/*
+ * Documents that the Enforcer has without need were fetched from a Console that has forgotten it
+ * (this one before its start, or another): they are asked for again, so to speak, by the same rule,
+ * and stay. Else every connection that needs them would wait for a retransmission.
+ * @return whether there are any
+ */
+static bool fetch_again(struct session *session, struct known *table, struct known *known, size_t n,
+                        const struct render_scope *now)
+{
+    _cleanup_free_
+    uint32_t *hosts = calloc(n + 1, sizeof(*hosts));
+    _cleanup_free_
+    uint32_t *identities = calloc(n + 1, sizeof(*identities));
+    size_t n_hosts = 0, n_identities = 0;
+    struct known *found;
+
+    for (size_t i = 0; i < now->n; i++) {
+        HASH_FIND_STR(table, now->items[i].entry->key, found);
+        if (found)
+            found->wanted = true;
+    }
+    for (size_t i = 0; i < n && hosts && identities; i++) {
+        if (known[i].wanted)
+            continue;
+        n_hosts += document_number(known[i].key, 'h', &hosts[n_hosts]);
+        n_identities += document_number(known[i].key, 'i', &identities[n_identities]);
+    }
+    if (n_hosts + n_identities)
+        render_fetch(session->push->render, session->enforcer_id, hosts, n_hosts, identities,
+                     n_identities);
+    return n_hosts + n_identities > 0;
+}
+
+static struct known *known_table(struct known *known, const struct link_entry *entries, size_t n)
+{
+    struct known *table = NULL, *other;
+
     for (size_t i = 0; i < n; i++) {
         known[i].key = entries[i].key;
         known[i].version = entries[i].version;
@@ -263,7 +304,29 @@ int delta_inventory(struct session *session, const struct link_entry *entries, s
         else
             HASH_ADD_KEYPTR(hh, table, known[i].key, strlen(known[i].key), &known[i]);
     }
-    r = inventory_compare(&out, table, n, known, &now);
+    return table;
+}
+
+int delta_inventory(struct session *session, const struct link_entry *entries, size_t n)
+{
+    _cleanup_render_scope_ struct render_scope now = {0};
+    _cleanup_free_
+    struct known *known = calloc(n + 1, sizeof(*known));
+    struct outbox out = {.session = session,
+                         .revision = objects_revision(session->push->console->objects)};
+    struct known *table;
+    int r = known ? now_scope(session, &now) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    table = known_table(known, entries, n);
+    if (fetch_again(session, table, known, n, &now)) {
+        render_scope_clear(&now);
+        r = now_scope(session, &now);
+        push_flush_later(session->push); /* those that were fetched are told of this one */
+    }
+    if (r == 0)
+        r = inventory_compare(&out, table, n, known, &now);
     HASH_CLEAR(hh, table);
     if (r < 0)
         return r;
