@@ -148,7 +148,7 @@ static int unit_new(struct render *render, const struct render_unit_input *input
             ? enforcer_get(render, input->enforcer_id, &unit->enforcer)
             : -ENOMEM;
     if (r == 0)
-        r = entry_new(render, unit, &unit->entry, "u:%.*s", LINK_KEY_MAX - 2, input->local_id);
+        r = entry_new(render, unit, &unit->entry, "u:%.*s", LINK_LOCAL_ID_MAX, input->local_id);
     if (r == 0)
         r = pointers_push(&unit->enforcer->units, unit);
     if (r < 0) {

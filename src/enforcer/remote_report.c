@@ -32,6 +32,8 @@ static void unit_tags(struct remote *remote, const struct unit *unit, struct lin
     }
 }
 
+_Static_assert(UNIT_LOCAL_ID_MAX == LINK_LOCAL_ID_MAX, "the Console takes what we call our units");
+
 static void unit_fill(struct remote *remote, const struct unit *unit, struct link_unit *ret)
 {
     *ret = (struct link_unit){

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 #define ID_BYTES 12
 
@@ -62,7 +63,7 @@ static int make_local_id(struct unit *unit)
         snprintf(service, sizeof(service), "hostservice:%s", unit->name);
         text = service;
     }
-    if (strlen(text) <= UNIT_LOCAL_ID_MAX) {
+    if (strlen(text) <= UNIT_LOCAL_ID_MAX && text_utf8_valid(text, strlen(text), NULL)) {
         snprintf(unit->local_id, sizeof(unit->local_id), "%.*s", UNIT_LOCAL_ID_MAX, text);
         return 0;
     }
@@ -72,6 +73,10 @@ static int make_local_id(struct unit *unit)
     if (r == 0)
         snprintf(unit->local_id, sizeof(unit->local_id), "%.*s~%s",
                  UNIT_LOCAL_ID_MAX - 2 * ID_BYTES - 1, text, hex);
+    /* Cut in the middle of a letter it would be no text; the digest tells them apart. */
+    for (char *at = unit->local_id; r == 0 && *at; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '_';
     return r;
 }
 

@@ -254,7 +254,7 @@ static void get_unit(struct reader *in, const msgpack_object *object, struct lin
 
     if (!parts)
         return;
-    unit->local_id = text_of(in, &parts[0], LINK_TEXT_MAX, false, NULL);
+    unit->local_id = text_of(in, &parts[0], LINK_LOCAL_ID_MAX, false, NULL);
     unit->name = text_of(in, &parts[1], LINK_TEXT_MAX, false, NULL);
     unit->type = text_of(in, &parts[2], LINK_TEXT_MAX, false, NULL);
     unit->native_id = text_of(in, &parts[3], LINK_TEXT_MAX, false, NULL);

@@ -37,6 +37,7 @@
 #define LINK_MESSAGE_BYTES_MAX (1u << 20) /* longer deltas are split; entries are not */
 #define LINK_ENTRY_BYTES_MAX (768u << 10)
 #define LINK_KEY_MAX 127
+#define LINK_LOCAL_ID_MAX (LINK_KEY_MAX - 2) /* "u:" and it are the key of the unit's entry */
 #define LINK_TEXT_MAX 4095
 #define LINK_INVENTORY_MAX 16384 /* entries in one inventory message */
 #define LINK_UNITS_MAX 4096

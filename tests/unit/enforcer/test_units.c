@@ -2,12 +2,14 @@
 /* Units, the identities made of them, and what `describe` says of them. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "enforcer/directory.h"
 #include "enforcer/offline.h"
 #include "scratch.h"
@@ -276,11 +278,36 @@ static void test_describe(void **state)
     assert_non_null(strstr(message, "chmod 600"));
 }
 
+/* What the Console calls a unit by is text, of a bounded length, and another for another cgroup. */
+static void test_local_ids(void **state)
+{
+    static char text[8192];
+    char longer[160] = "/";
+    const struct unit *first, *second;
+    size_t left_out;
+
+    for (size_t i = 1; i + 2 < sizeof(longer); i += 2)
+        memcpy(longer + i, "\xc3\xa9", 3);
+    snprintf(text, sizeof(text),
+             BASE "processingUnits:\n  - {name: a, cgroup: '%sa', tags: ['a=b']}\n"
+                  "  - {name: b, cgroup: '%sb', tags: ['a=b']}\n"
+                  "  - {name: c, cgroup: /\xc3\xa9, tags: ['a=b']}\n",
+             longer, longer);
+    update(text, NULL, 0, &left_out);
+    first = units_find(units, "a");
+    second = units_find(units, "b");
+    assert_true(text_utf8_valid(first->local_id, strlen(first->local_id), NULL));
+    assert_int_equal(strlen(first->local_id), UNIT_LOCAL_ID_MAX);
+    assert_string_not_equal(first->local_id, second->local_id);
+    assert_string_equal(units_find(units, "c")->local_id, "/\xc3\xa9");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_static, start, stop),
         cmocka_unit_test_setup_teardown(test_services, start, stop),
+        cmocka_unit_test_setup_teardown(test_local_ids, start, stop),
         cmocka_unit_test_setup_teardown(test_slots, start, stop),
         cmocka_unit_test_setup_teardown(test_changed_tags_are_another_unit, start, stop),
         cmocka_unit_test_setup_teardown(test_too_many_services, start, stop),

@@ -103,6 +103,25 @@ static void test_units(void **state)
     assert_true(!back.units.units[0].stopped && back.units.units[1].stopped);
 }
 
+/* The Console makes the key of an entry from it: a longer one would be cut, perhaps within a
+ * letter. */
+static void test_names_of_units_fit_into_keys(void **state)
+{
+    char local_id[LINK_LOCAL_ID_MAX + 2];
+    struct link_unit unit = {.local_id = local_id, .name = "n", .type = "Host", .native_id = ""};
+    struct link_message message = {.type = LINK_UNITS, .units = {.units = &unit, .n = 1}}, back;
+    _cleanup_buf_ struct buf buf = BUF_INIT(LINK_MESSAGE_BYTES_MAX);
+    const char *problem;
+
+    memset(local_id, 'x', LINK_LOCAL_ID_MAX);
+    local_id[LINK_LOCAL_ID_MAX] = '\0';
+    assert_string_equal(round_trip(*state, &message).units.units[0].local_id, local_id);
+    local_id[LINK_LOCAL_ID_MAX] = 'x';
+    local_id[LINK_LOCAL_ID_MAX + 1] = '\0';
+    link_encode(&buf, &message);
+    assert_int_equal(link_decode(*state, buf.data, buf.len, &back, &problem), -EPROTO);
+}
+
 static void test_the_rest(void **state)
 {
     struct link_message messages[] = {
@@ -217,10 +236,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hello),   cmocka_unit_test(test_delta),
-        cmocka_unit_test(test_units),   cmocka_unit_test(test_the_rest),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_hello),    cmocka_unit_test(test_delta),
+        cmocka_unit_test(test_units),    cmocka_unit_test(test_names_of_units_fit_into_keys),
+        cmocka_unit_test(test_the_rest), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_scan),     cmocka_unit_test(test_digest),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
