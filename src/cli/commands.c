@@ -202,7 +202,8 @@ static const struct cli_command enforcer_commands[] = {
      .run = cli_enforcer_status},
     {.name = "pus",
      .help = "List the processing units of this host",
-     .details = "JSON: an array of {id, name, namespace, tags, cgroup, policyId, listening, status}.",
+     .details =
+         "JSON: an array of {id, name, namespace, tags, cgroup, policyId, listening, status}.",
      .run = cli_enforcer_pus},
     {.name = "flows",
      .help = "List the flows seen, or follow them",

@@ -70,6 +70,8 @@ class Console:
         self.directory = str(directory)
         self.data = os.path.join(self.directory, "console")
         self.environment = environment or {}
+        self.listen = f"0.0.0.0:{PORT}"
+        self.public_url = self.url
         self.process = None
         self.start()
         credential = wait_for(self._credential, 10, what="credential of the administrator")
@@ -84,11 +86,17 @@ class Console:
     def url(self):
         return f"https://{self.address}:{PORT}"
 
+    def restart(self, **changes):
+        self.stop()
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.start()
+
     def start(self):
         words = [f"{name}={value}" for name, value in self.environment.items()]
         self.process = Process(
             self.host.within(None, "env", *words, sys_.BUILD / "bulkhead-console", "serve", "--data", self.data,
-                             "--listen", f"0.0.0.0:{PORT}", "--public-url", self.url, "--log", "debug"),
+                             "--listen", self.listen, "--public-url", self.public_url, "--log", "debug"),
             self.host.system)
         wait_for(lambda: re.search(r"console\.ready", self.log()) or not self.process.running, 20,
                  what="Console is ready")
@@ -158,10 +166,20 @@ UNITS = {
 
 
 class ConsoleEnforcer(Enforcer):
-    """With a host name of its own: that is what it registers as."""
+    """With a host name of its own: that is what it registers as; and with an /etc/hosts of its own if need be."""
+
+    names = None  # text of /etc/hosts
+    boot_id = None  # file in the place of the kernel's
 
     def command(self, *words):
-        return ["unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', f"{self.host.name}.test",
+        mount = ""
+        if self.names is not None:
+            path = self.directory / "hosts"
+            path.write_text(self.names, encoding="utf-8")
+            mount = f"mount --bind {path} /etc/hosts; "
+        if self.boot_id:
+            mount += f"mount --bind {self.boot_id} /proc/sys/kernel/random/boot_id; "
+        return ["unshare", "--uts", "--mount", "sh", "-c", f'hostname "$0"; {mount}exec "$@"', f"{self.host.name}.test",
                 *super().command(*words)]
 
 
