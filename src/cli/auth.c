@@ -212,12 +212,12 @@ static int read_secret(struct cli_call *call, const char *prompt, char secret[SE
     bool ok;
 
     if (terminal) {
-        fprintf(call->err, "%s: ", prompt);
-        fflush(call->err);
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         interrupt_restores(&before);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet); /* before there is a reason to type */
+        fprintf(call->err, "%s: ", prompt);
+        fflush(call->err);
     }
     ok = fgets(secret, SECRET_MAX, stdin) != NULL;
     if (terminal) {

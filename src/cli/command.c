@@ -231,6 +231,14 @@ static int add_option(struct cli_call *call, const struct cli_option *option, co
     return CLI_DONE;
 }
 
+int cli_give(struct cli_call *call, const char *name, const char *value)
+{
+    const struct cli_option *option = find_named(call, name);
+
+    assert(option && option->value && value);
+    return add_option(call, option, value);
+}
+
 /* --name, --name=value, --name value */
 static int parse_long(struct cli_call *call, char **argv, int argc, int *i)
 {
@@ -294,7 +302,9 @@ static int parse_word(struct cli_call *call, const char *word)
         return CLI_DONE;
     }
     for (size_t i = 0; i < command->n_children; i++) {
-        if (strcmp(command->children[i].name, word) != 0)
+        const char *alias = command->children[i].alias;
+
+        if (strcmp(command->children[i].name, word) != 0 && !(alias && strcmp(alias, word) == 0))
             continue;
         assert(call->depth < CLI_DEPTH_MAX);
         call->path[call->depth++] = &command->children[i];
@@ -330,17 +340,21 @@ static int check_arguments(const struct cli_call *call)
 /* What was given, as the command has it: an option may stand before the words that say which. */
 static int settle_options(struct cli_call *call)
 {
+    int r;
+
     for (size_t i = 0; i < call->n_given; i++) {
         struct cli_given *given = &call->given[i];
-        int r;
+        const struct cli_option *option;
 
-        given->option = find_named(call, given->option->name);
         assert(given->option);
-        if (!is_in_force(call->path, call->depth, given->option))
-            return cli_usage_error(call, "--%s: this command asks no Console", given->option->name);
+        option = find_named(call, given->option->name);
+        assert(option);
+        given->option = option;
+        if (!is_in_force(call->path, call->depth, option))
+            return cli_usage_error(call, "--%s: this command asks no Console", option->name);
         if (!given->value)
             continue;
-        r = check_choice(call, given->option->name, "--", given->option->choices, given->value);
+        r = check_choice(call, option->name, "--", option->choices, given->value);
         if (r != CLI_DONE)
             return r;
     }

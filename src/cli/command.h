@@ -60,6 +60,7 @@ struct cli_argument {
 
 struct cli_command {
     const char *name;
+    const char *alias;                /* another name, not offered; NULL: none */
     const char *help;                 /* one sentence, without a full stop */
     const char *details;              /* paragraphs separated by an empty line; NULL: none */
     const char *example;              /* NULL: none; one command a line */
@@ -114,6 +115,9 @@ void cli_call_clear(struct cli_call *call);
 #define _cleanup_cli_call_ _cleanup_(cli_call_clear)
 
 const struct cli_command *cli_call_command(const struct cli_call *call);
+/* As if --name value stood on the line; `value` lives as long as the call. CLI_OPTIONS_MAX holds.
+ */
+int cli_give(struct cli_call *call, const char *name, const char *value);
 bool cli_flag(const struct cli_call *call, const char *name);
 /* The last value given; NULL when there was none. Asserts that the command has this option. */
 const char *cli_value(const struct cli_call *call, const char *name);

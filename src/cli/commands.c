@@ -309,9 +309,10 @@ static const struct cli_command root_commands[] = {
      .console = true},
     {.name = "configure",
      .help = "Make a profile with an app credential of its own",
-     .details = "Begins with --creds (the administrator's file that the Console wrote at its first "
-                "start), --token, or --api and an --account. Asks for what is missing when there "
-                "is a terminal.",
+     .details =
+         "Begins with --creds (the administrator's file that the Console wrote at its first "
+         "start), --token, or --api and an --account; else with what environment and profile "
+         "say. Asks for what is missing when there is a terminal.",
      .example = "bulkhead configure --creds administrator.json\n"
                 "bulkhead configure --api https://console.example:8443 --api-cacert ca.crt "
                 "--account ann --name work --role namespace.viewer",

@@ -36,6 +36,65 @@ static char *ask(struct cli_call *call, const char *question, const char *fallba
     return strdup(*line || !fallback ? line : fallback);
 }
 
+/* "~/" is the shell's elsewhere; at our prompt nobody else reads it. */
+static char *home_path(char *path)
+{
+    const char *home = getenv("HOME");
+    char *whole;
+
+    if (strncmp(path, "~/", 2) != 0 || !home)
+        return path;
+    whole = asprintf(&whole, "%s%s", home, path + 1) < 0 ? NULL : whole;
+    free(path);
+    return whole;
+}
+
+/* What was answered; flags of the call point into it. */
+struct answers {
+    char *creds, *api, *authority;
+};
+
+static void answers_clear(struct answers *answers)
+{
+    free(answers->creds);
+    free(answers->api);
+    free(answers->authority);
+}
+
+/* A file or an address that is a flag from then on, unless it is empty. */
+static int ask_option(struct cli_call *call, const char *question, const char *option,
+                      char **ret_answer)
+{
+    char *answer = ask(call, question, NULL);
+
+    *ret_answer = answer ? home_path(answer) : NULL;
+    if (!*ret_answer)
+        return cli_no_memory(call);
+    return **ret_answer ? cli_give(call, option, *ret_answer) : CLI_DONE;
+}
+
+/* What a new user is asked who has neither flags, nor environment, nor a profile. */
+static int ask_where(struct cli_call *call, struct answers *ret)
+{
+    _cleanup_settings_ struct settings settings = {0};
+    int r = session_settings(call, NULL, &settings);
+
+    if (r != CLI_DONE || !isatty(STDIN_FILENO) || settings.values[SETTING_CREDS] ||
+        settings.values[SETTING_TOKEN])
+        return r;
+    if (!cli_value(call, "account"))
+        r = ask_option(call, "Credential file, such as administrator.json (none: an account)",
+                       "creds", &ret->creds);
+    if (r != CLI_DONE || cli_value(call, "creds") || settings.values[SETTING_API])
+        return r;
+    r = ask_option(call, "Address of the Console, such as https://console.example:8443", "api",
+                   &ret->api);
+    if (r == CLI_DONE && !settings.values[SETTING_API_CACERT])
+        r = ask_option(call, "Its authority, such as its ca.crt (none: those of this system)",
+                       "api-cacert", &ret->authority);
+    return r;
+}
+
 /* Without a credential, an account will do. */
 static int log_in(struct session *session)
 {
@@ -106,12 +165,28 @@ static void append_setting(struct buf *text, const char *name, const char *value
     json_decref(string);
 }
 
+/* With --force, the credential of the profile before is nobody's any more, and good still. */
+static void note_old(const struct cli_call *call, const char *path)
+{
+    _cleanup_credential_ struct credential *old = NULL;
+    _cleanup_buf_ struct buf problem = BUF_INIT(1024);
+    _cleanup_free_
+    char *id = NULL;
+
+    if (credential_read(path, &problem, &old) < 0 || !old->id || !(id = text_safe(old->id)))
+        return;
+    cli_error(call,
+              "the app credential that the profile had can be used still: 'bulkhead appcred delete "
+              "%s' ends that",
+              id);
+}
+
 static int write_profile(struct session *session, const char *name, const json_t *file)
 {
     struct cli_call *call = session->call;
     _cleanup_free_
     char *directory = settings_directory(), *path = settings_profile_path(name), *creds = NULL,
-         *creds_name = NULL;
+         *creds_name = NULL, *authority = NULL;
     _cleanup_buf_ struct buf text = BUF_INIT(SETTINGS_BYTES_MAX);
     _cleanup_free_
     char *json = json_dumps(file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -120,14 +195,14 @@ static int write_profile(struct session *session, const char *name, const json_t
     if (!directory || !path || !json || asprintf(&creds_name, "%s.creds.json", name) < 0 ||
         asprintf(&creds, "%s/%s", directory, creds_name) < 0)
         return cli_no_memory(call);
-    if (dir_make(directory, 0700) < 0) {
-        cli_error(call, "cannot make %s", directory);
-        return CLI_FAILED;
-    }
+    /* In a profile it would be relative to the profile. */
+    if (session->only_ca)
+        authority = realpath(session->settings.values[SETTING_API_CACERT], NULL);
     append_setting(&text, "api", client_api(session->client));
     append_setting(&text, "namespace", session->namespace);
     append_setting(&text, "creds", creds_name);
-    append_setting(&text, "api-cacert", session->settings.values[SETTING_API_CACERT]);
+    append_setting(&text, "api-cacert", authority);
+    note_old(call, creds);
     r = write_checked(call, creds, json);
     if (r == CLI_DONE)
         r = write_checked(call, path, text.data ? text.data : "");
@@ -149,10 +224,12 @@ static int make_current(struct cli_call *call, const char *name)
     return CLI_DONE;
 }
 
+/* Before anything is made at the Console: that there is a place for it here. */
 static int check_name(struct cli_call *call, const char *name)
 {
     _cleanup_free_
-    char *path = settings_profile_path(name);
+    char *path = settings_profile_path(name), *directory = settings_directory();
+    int r;
 
     if (!settings_profile_name_ok(name))
         return cli_usage_error(call, "--name: expected letters, digits, '-' and '_'");
@@ -161,7 +238,14 @@ static int check_name(struct cli_call *call, const char *name)
     if (access(path, F_OK) == 0 && !cli_flag(call, "force"))
         return cli_usage_error(call,
                                "there is a profile of this name already: --force replaces it");
-    return CLI_DONE;
+    r = directory ? dir_make(directory, 0700) : -ENOMEM;
+    if (r == 0 && access(directory, W_OK | X_OK) < 0)
+        r = -errno;
+    if (r == 0)
+        return CLI_DONE;
+    cli_error(call, "no profile can be written in %s: %s", directory ? directory : "",
+              error_text(r));
+    return CLI_FAILED;
 }
 
 int cli_configure(struct cli_call *call)
@@ -170,6 +254,7 @@ int cli_configure(struct cli_call *call)
     const char *given = cli_value(call, "name");
     _cleanup_free_
     char *name = given ? strdup(given) : ask(call, "Profile", "default");
+    _cleanup_(answers_clear) struct answers answers = {0};
     json_t *roles = json_array(), *object = NULL, *file = NULL;
     int r = name && roles ? check_name(call, name) : cli_no_memory(call);
 
@@ -178,14 +263,17 @@ int cli_configure(struct cli_call *call)
     if (r == CLI_DONE && json_array_size(roles) == 0)
         json_array_append_new(roles, json_string("@auth:role=namespace.administrator"));
     if (r == CLI_DONE)
+        r = ask_where(call, &answers);
+    if (r == CLI_DONE)
         r = session_open(call, &session);
     if (r == CLI_DONE)
         r = log_in(&session);
     object = own_credential(call, roles);
     if (r == CLI_DONE)
         r = object ? keyfile_create(&session, object, &file) : cli_no_memory(call);
-    if (r == CLI_DONE)
-        r = write_profile(&session, name, file);
+    if (r == CLI_DONE && (r = write_profile(&session, name, file)) != CLI_DONE)
+        cli_error(call, "the app credential %s was made for it: delete it",
+                  json_string_value(json_object_get(object, "name")));
     if (r == CLI_DONE)
         r = make_current(call, name);
     json_decref(roles);

@@ -120,7 +120,7 @@ static char *url_of(const char *api)
 {
     char *url;
 
-    if (strstr(api, "://"))
+    if (strstr(api, "://")) /* checked in open_session() */
         return strdup(api);
     return asprintf(&url, "https://%s", api) < 0 ? NULL : url;
 }
@@ -204,6 +204,11 @@ static int open_session(struct cli_call *call, struct session *session)
     if (!api)
         return cli_usage_error(call, "no Console: give --api URL or --creds FILE, set BULKHEAD_API "
                                      "or BULKHEAD_CREDENTIALS, or run 'bulkhead configure' once");
+    if (strstr(api, "://") && strncmp(api, "https://", 8) != 0) {
+        cli_complain(call, "the Console's address: expected https://…, as tokens travel; found");
+        cli_complain(call, api);
+        return CLI_USAGE;
+    }
     session->namespace = setting_or(session, SETTING_NAMESPACE,
                                     session->credential ? session->credential->namespace : NULL);
     if (!session->namespace)

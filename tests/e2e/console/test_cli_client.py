@@ -5,19 +5,17 @@ import http.server
 import itertools
 import json
 import os
-import pty
 import re
-import select
 import signal
 import ssl
 import subprocess
-import termios
 import threading
 import time
 
 import pytest
 
 from installation import BUILD
+from terminal import Terminal
 
 BULKHEAD = os.path.join(BUILD, "bulkhead")
 
@@ -112,39 +110,6 @@ def run(environment):
         assert done.returncode == status, done
         return done
     return run
-
-
-class Terminal:
-    """A process with a terminal on standard input and standard error, and on standard output unless it is given."""
-
-    def __init__(self, args, environment, stdout=None):
-        self.ours, terminal = pty.openpty()
-        self.process = subprocess.Popen([BULKHEAD, *args], stdin=terminal, stderr=terminal, stdout=stdout or terminal,
-                                        env=environment, start_new_session=True)
-        os.close(terminal)
-        self.seen = ""
-
-    def until(self, text, seconds=20):
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            ready = select.select([self.ours], [], [], max(0, end - time.monotonic()))[0]
-            assert ready, self.seen
-            self.seen += os.read(self.ours, 65536).decode()
-
-    def echoes(self):
-        return bool(termios.tcgetattr(self.ours)[3] & termios.ECHO)
-
-    def end(self, signal_number=None):
-        if signal_number is not None:
-            self.process.send_signal(signal_number)
-        status = self.process.wait(20)
-        while select.select([self.ours], [], [], 0.2)[0]:
-            try:
-                self.seen += os.read(self.ours, 65536).decode()
-            except OSError:
-                break
-        os.close(self.ours)
-        return status
 
 
 def asked(server):
@@ -335,8 +300,8 @@ def test_nobody_listens(server, run):
 
 
 def test_plain_http_is_refused(server, run):
-    done = run("api", "list", "extnet", "-t", token(), "--api", "http://127.0.0.1:1", status=1)
-    assert "http" in done.stderr and not server.requests
+    done = run("api", "list", "extnet", "-t", token(), "--api", "http://127.0.0.1:1", status=2)
+    assert "expected https://" in done.stderr and not server.requests
 
 
 def test_wrong_name_in_the_certificate(server, run):

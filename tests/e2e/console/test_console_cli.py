@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from installation import BUILD
+from terminal import Terminal
 
 BULKHEAD = os.path.join(BUILD, "bulkhead")
 
@@ -334,6 +335,56 @@ def test_configure(cli, tmp_path):
     assert shown["profile"]["value"] == "other" and shown["api"]["from"] == "profile"
     assert [(row["name"], row["mark"]) for row in fresh.json("profiles", "list", BULKHEAD_PROFILE="work")] == [
         ("other", ""), ("work", ">")]
+
+
+def newcomer(cli, home):
+    """Who has nothing: no profile, no environment."""
+    fresh = CommandLine(cli.installation, home)
+    fresh.bare = {"BULKHEAD_CREDENTIALS": "", "BULKHEAD_API": "", "TERM": "xterm"}
+    return fresh
+
+
+def test_configure_asks_for_a_file(cli, tmp_path):
+    fresh = newcomer(cli, tmp_path)
+    (tmp_path / "administrator.json").write_text(open(cli.credential).read())
+    terminal = Terminal(["configure"], fresh.environment(fresh.bare))
+    terminal.answer(("Profile [default]: ", ""), ("Credential file", "~/administrator.json"))
+    assert terminal.end() == 0 and "wrote profile 'default'" in terminal.seen
+    (tmp_path / "administrator.json").unlink()
+    assert fresh.json("api", "list", "roles", **fresh.bare)
+
+
+def test_configure_asks_for_an_account(cli, tmp_path):
+    fresh = newcomer(cli, tmp_path)
+    cli("api", "create", "account", "-k", "name=bob", "-k", "email=b@example.com", "-k", "password=correct horse staple")
+    cli("api", "create", "apiauth", "-k", "name=bob", "-k", "subject=@auth:realm=vince,@auth:account=bob", "-k",
+        "authorizedIdentities=@auth:role=namespace.administrator", "-k", "authorizedNamespace=/")
+    terminal = Terminal(["configure", "--name", "mine", "--role", "namespace.viewer"], fresh.environment(fresh.bare),
+                        cwd=cli.installation.data)
+    terminal.answer(("Credential file", ""), ("Address of the Console", f"127.0.0.1:{cli.installation.port}"),
+                    ("Its authority", "ca.crt"), ("Account: ", "bob"), ("Password: ", "correct horse staple"))
+    assert terminal.end() == 0 and "staple" not in terminal.seen, terminal.seen
+    assert fresh.json("api", "list", "roles", **fresh.bare)  # from another directory than the authority's
+
+
+def test_configure_makes_nothing_that_it_cannot_keep(cli, tmp_path):
+    def credentials():
+        return {item["ID"] for item in cli.json("api", "list", "appcred")}
+
+    fresh = newcomer(cli, tmp_path)
+    before = credentials()
+    (tmp_path / ".config").write_text("a file")
+    assert "no profile can be written in" in fresh("configure", "--creds", cli.credential, status=1, **fresh.bare).stderr
+    assert "no home directory" in fresh("configure", "--creds", cli.credential, status=2, **fresh.bare, HOME="").stderr
+    assert credentials() == before
+    (tmp_path / ".config").unlink()
+    fresh("configure", "--creds", cli.credential, **fresh.bare)
+    made, = credentials() - before
+    done = fresh("configure", "--creds", cli.credential, "--force", **fresh.bare)
+    assert f"bulkhead appcred delete {made}" in done.stderr
+    fresh("appcred", "delete", made, **fresh.bare)
+    fresh("profiles", "set", "default")
+    assert "expected https://" in fresh("api", "list", "ns", "-A", "http://127.0.0.1", status=2, **fresh.bare).stderr
 
 
 def test_registration_of_an_enforcer(cli, namespace, tmp_path):

@@ -36,78 +36,79 @@ static int run(const char *line, char **ret_out, char **ret_err)
     return r;
 }
 
+static const struct {
+    const char *line, *error;
+} wrong_usage[] = {
+    {"bulkhead", "a command is missing"},
+    {"bulkhead policy", "a command is missing"},
+    {"bulkhead polcy", "unknown command 'polcy'; did you mean 'policy'?\n"},
+    {"bulkhead policy chek x", "unknown command 'chek'; did you mean 'check'?\n"},
+    {"bulkhead zzzzzzzz", "unknown command 'zzzzzzzz'\n"},
+    {"bulkhead manual", "unknown command 'manual'"},
+    {"bulkhead \x1b[2J", "unknown command '\\x1b[2J'"},
+    {"bulkhead --hlep", "unknown option '--hlep'; did you mean '--help'?\n"},
+    {"bulkhead --hlep=x", "unknown option '--hlep'; did you mean '--help'?\n"},
+    {"bulkhead -x", "unknown option '-x'\n"},
+    {"bulkhead policy eval --form x", "unknown option '--form'; did you mean '--from'?\n"},
+    {"bulkhead enforcer flows --folow", "did you mean '--follow'?\n"},
+    {"bulkhead --follow enforcer flows", "unknown option '--follow'"},
+    {"bulkhead --nmespace / api list", "did you mean '--namespace'?"},
+    {"bulkhead policy check --nmespace / x", "did you mean '--namespace'?"},
+    {"bulkhead policy check --aip x y", "unknown option '--aip'\n"},
+    {"bulkhead --api x policy check y", "--api: this command asks no Console"},
+    {"bulkhead policy check y -t x", "--token: this command asks no Console"},
+    {"bulkhead enforcer -n /x status", "--namespace: this command asks no Console"},
+    {"bulkhead -n /x api", "a command is missing"},
+    {"bulkhead -n /a api -n /b list ns", "--namespace: given more than once"},
+    {"bulkhead -o json policy -o yaml check x", "--output: given more than once"},
+    {"bulkhead -n shop policy check x",
+     "--namespace: found 'shop', expected a namespace that starts with '/'"},
+    {"bulkhead policy check --socket x y", "unknown option '--socket'"},
+    {"bulkhead --help=yes", "--help: takes no value"},
+    {"bulkhead enforcer status -o", "-o: expected FORMAT after it"},
+    {"bulkhead enforcer status --output", "--output: expected FORMAT after it"},
+    {"bulkhead -o xml enforcer status",
+     "--output: found 'xml', expected table, json, yaml, none or template\n"},
+    {"bulkhead -o template enforcer status", "-o template: expected --template TEXT as well"},
+    {"bulkhead policy check -o template x", "-o template: expected --template TEXT as well"},
+    {"bulkhead -oxml enforcer status", "--output: found 'xml'"},
+    {"bulkhead -o= enforcer status", "--output: found '', expected"},
+    {"bulkhead -o json -o yaml enforcer pus", "--output: given more than once"},
+    {"bulkhead enforcer status now", "unexpected argument 'now'"},
+    {"bulkhead enforcer netstat web db", "unexpected argument 'db'"},
+    {"bulkhead enforcer status -- --help", "unexpected argument '--help'"},
+    {"bulkhead policy check", "PATH is missing"},
+    {"bulkhead completion", "SHELL is missing"},
+    {"bulkhead completion tcsh", "SHELL: found 'tcsh', expected bash, zsh or fish"},
+    {"bulkhead help nothing", "unknown command 'nothing'"},
+    {"bulkhead help completion bash", "unknown command 'bash'"},
+    {"bulkhead policy check --namespace shop x",
+     "--namespace: found 'shop', expected a namespace that starts with '/'"},
+    {"bulkhead policy eval -f x --to 1.2.3.4 --port tcp/1", "--from is missing"},
+    {"bulkhead policy eval -f x --from 1.2.3.4 --port tcp/1", "--to is missing"},
+    {"bulkhead policy eval -f x --from 1.2.3.4 --to tags:a=b", "--port is missing"},
+    {"bulkhead policy eval --from 1.2.3.4 --to tags:a=b --port tcp/1", "--file is missing"},
+    {"bulkhead policy eval -f x --from nobody --to tags:a=b --port tcp/1",
+     "--from: found 'nobody', expected ns:"},
+    {"bulkhead policy eval -f x --from tags:a=b --to ns:/x --port tcp/1",
+     "--to: found 'ns:/x', expected tags: with it"},
+    {"bulkhead policy eval -f x --from 1.2.3.4 --to tags:a=b --port tcp/65536",
+     "--port: found 'tcp/65536', expected "},
+    {"bulkhead policy eval -f x --from 1.2.3.4 --to 1.2.3.5 --port tcp/1",
+     "nothing enforces between them"},
+    {"bulkhead policy eval -f x --cases y --port tcp/1", "--port: not together with --cases"},
+};
+
 static void refuses_wrong_usage(void **state)
 {
-    static const struct {
-        const char *line, *error;
-    } cases[] = {
-        {"bulkhead", "a command is missing"},
-        {"bulkhead policy", "a command is missing"},
-        {"bulkhead polcy", "unknown command 'polcy'; did you mean 'policy'?\n"},
-        {"bulkhead policy chek x", "unknown command 'chek'; did you mean 'check'?\n"},
-        {"bulkhead zzzzzzzz", "unknown command 'zzzzzzzz'\n"},
-        {"bulkhead manual", "unknown command 'manual'"},
-        {"bulkhead \x1b[2J", "unknown command '\\x1b[2J'"},
-        {"bulkhead --hlep", "unknown option '--hlep'; did you mean '--help'?\n"},
-        {"bulkhead --hlep=x", "unknown option '--hlep'; did you mean '--help'?\n"},
-        {"bulkhead -x", "unknown option '-x'\n"},
-        {"bulkhead policy eval --form x", "unknown option '--form'; did you mean '--from'?\n"},
-        {"bulkhead enforcer flows --folow", "did you mean '--follow'?\n"},
-        {"bulkhead --follow enforcer flows", "unknown option '--follow'"},
-        {"bulkhead --nmespace / api list", "did you mean '--namespace'?"},
-        {"bulkhead policy check --nmespace / x", "did you mean '--namespace'?"},
-        {"bulkhead policy check --aip x y", "unknown option '--aip'\n"},
-        {"bulkhead --api x policy check y", "--api: this command asks no Console"},
-        {"bulkhead policy check y -t x", "--token: this command asks no Console"},
-        {"bulkhead enforcer -n /x status", "--namespace: this command asks no Console"},
-        {"bulkhead -n /x api", "a command is missing"},
-        {"bulkhead -n /a api -n /b list ns", "--namespace: given more than once"},
-        {"bulkhead -o json policy -o yaml check x", "--output: given more than once"},
-        {"bulkhead -n shop policy check x",
-         "--namespace: found 'shop', expected a namespace that starts with '/'"},
-        {"bulkhead policy check --socket x y", "unknown option '--socket'"},
-        {"bulkhead --help=yes", "--help: takes no value"},
-        {"bulkhead enforcer status -o", "-o: expected FORMAT after it"},
-        {"bulkhead enforcer status --output", "--output: expected FORMAT after it"},
-        {"bulkhead -o xml enforcer status",
-         "--output: found 'xml', expected table, json, yaml, none or template\n"},
-        {"bulkhead -o template enforcer status", "-o template: expected --template TEXT as well"},
-        {"bulkhead policy check -o template x", "-o template: expected --template TEXT as well"},
-        {"bulkhead -oxml enforcer status", "--output: found 'xml'"},
-        {"bulkhead -o= enforcer status", "--output: found '', expected"},
-        {"bulkhead -o json -o yaml enforcer pus", "--output: given more than once"},
-        {"bulkhead enforcer status now", "unexpected argument 'now'"},
-        {"bulkhead enforcer netstat web db", "unexpected argument 'db'"},
-        {"bulkhead enforcer status -- --help", "unexpected argument '--help'"},
-        {"bulkhead policy check", "PATH is missing"},
-        {"bulkhead completion", "SHELL is missing"},
-        {"bulkhead completion tcsh", "SHELL: found 'tcsh', expected bash, zsh or fish"},
-        {"bulkhead help nothing", "unknown command 'nothing'"},
-        {"bulkhead help completion bash", "unknown command 'bash'"},
-        {"bulkhead policy check --namespace shop x",
-         "--namespace: found 'shop', expected a namespace that starts with '/'"},
-        {"bulkhead policy eval -f x --to 1.2.3.4 --port tcp/1", "--from is missing"},
-        {"bulkhead policy eval -f x --from 1.2.3.4 --port tcp/1", "--to is missing"},
-        {"bulkhead policy eval -f x --from 1.2.3.4 --to tags:a=b", "--port is missing"},
-        {"bulkhead policy eval --from 1.2.3.4 --to tags:a=b --port tcp/1", "--file is missing"},
-        {"bulkhead policy eval -f x --from nobody --to tags:a=b --port tcp/1",
-         "--from: found 'nobody', expected ns:"},
-        {"bulkhead policy eval -f x --from tags:a=b --to ns:/x --port tcp/1",
-         "--to: found 'ns:/x', expected tags: with it"},
-        {"bulkhead policy eval -f x --from 1.2.3.4 --to tags:a=b --port tcp/65536",
-         "--port: found 'tcp/65536', expected "},
-        {"bulkhead policy eval -f x --from 1.2.3.4 --to 1.2.3.5 --port tcp/1",
-         "nothing enforces between them"},
-        {"bulkhead policy eval -f x --cases y --port tcp/1", "--port: not together with --cases"},
-    };
 
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(wrong_usage); i++) {
         _cleanup_free_
         char *out = NULL, *err = NULL;
-        int r = run(cases[i].line, &out, &err);
+        int r = run(wrong_usage[i].line, &out, &err);
 
-        if (r != CLI_USAGE || !strstr(err, cases[i].error) || *out)
-            fail_msg("'%s': exit %d, '%s', output '%s'", cases[i].line, r, err, out);
+        if (r != CLI_USAGE || !strstr(err, wrong_usage[i].error) || *out)
+            fail_msg("'%s': exit %d, '%s', output '%s'", wrong_usage[i].line, r, err, out);
         assert_non_null(strstr(err, " --help'.\n"));
     }
 }
@@ -246,6 +247,18 @@ static void helps_with_every_command(void **state)
     assert_true(n_commands >= 14);
 }
 
+/* A name means the same at every level: it may say more, not something else. */
+static void agree(const struct cli_option *a, const struct cli_option *b)
+{
+    if (strcmp(a->name, b->name) == 0) {
+        assert_int_equal(a->letter, b->letter);
+        assert_int_equal(!a->value, !b->value);
+        assert_int_equal(a->pair, b->pair);
+    } else {
+        assert_true(!a->letter || a->letter != b->letter);
+    }
+}
+
 /* The table itself: what would make a command unreachable or its help wrong. */
 static void checks_one(const struct cli_command *const *path, size_t depth, void *arg)
 {
@@ -261,15 +274,8 @@ static void checks_one(const struct cli_command *const *path, size_t depth, void
             for (size_t j = 0; j < command->n_options; j++) {
                 const struct cli_option *b = &command->options[j];
 
-                /* A name means the same at every level: it may say more, not something else. */
-                if (strcmp(a->name, b->name) == 0) {
-                    assert_true(a == b || d + 1 < depth);
-                    assert_int_equal(a->letter, b->letter);
-                    assert_int_equal(!a->value, !b->value);
-                    assert_int_equal(a->pair, b->pair);
-                } else {
-                    assert_true(!a->letter || a->letter != b->letter);
-                }
+                assert_true(a == b || d + 1 < depth || strcmp(a->name, b->name) != 0);
+                agree(a, b);
             }
         }
     }
