@@ -112,6 +112,11 @@ int auth_caller_new(const json_t *claims, const json_t *restrictions, const char
 /* What a token made from this password or key is bound to: changes when it does. */
 #define AUTH_MARK_LEN 32
 int auth_mark(const char *secret, char ret[AUTH_MARK_LEN + 1]);
+/* Log-outs: a hidden object for each account or app credential, named by its ID. When more tokens
+ * than these have been given up at once, all that were made so far are. */
+#define AUTH_REVOCATION_KIND "tokenrevocation"
+#define AUTH_REVOKED_MAX 32
+#define AUTH_REVOCATION_KEEP_MS (31LL * 24 * 3600 * 1000) /* no token lives longer */
 /* Namespaces in which the caller may do anything at all; JSON list of names. */
 json_t *auth_namespaces(struct auth *auth, const struct caller *caller);
 

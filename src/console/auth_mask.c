@@ -170,6 +170,7 @@ bool auth_is_own(const struct schema_kind *kind, enum auth_verb verb)
     static const struct exception list[] = {
         {"authn", BIT(AUTH_LIST) | BIT(AUTH_CREATE)},
         {"apicheck", BIT(AUTH_CREATE)},
+        {"logout", BIT(AUTH_CREATE)},
         {"role", BIT(AUTH_LIST)},
         {"accessiblenamespace", BIT(AUTH_LIST)},
     };

@@ -176,11 +176,38 @@ static const char *account_problem(const struct object *account, const json_t *o
     return NULL;
 }
 
+static bool names(const json_t *list, const json_t *id)
+{
+    for (size_t i = 0; id && i < json_array_size(list); i++)
+        if (json_equal(json_array_get(list, i), id))
+            return true;
+    return false;
+}
+
+/* Given up, by itself or as what it was made from? Most never log out: then there is no object. */
+static const char *revocation_problem(const struct objects *objects, const char *origin_id,
+                                      const json_t *token)
+{
+    const struct schema_kind *kind = schema_kind_find(AUTH_REVOCATION_KIND);
+    const struct object *object = objects_find_unique(objects, kind, origin_id);
+    json_t *body = object ? object_parse(object) : NULL, *list = json_object_get(body, "tokens");
+    bool revoked;
+
+    if (!object)
+        return NULL;
+    revoked = !body || names(list, json_object_get(token, "jti")) ||
+              names(list, json_object_get(token, "family")) ||
+              json_integer_value(json_object_get(token, "iat")) <=
+                  json_integer_value(json_object_get(body, "notBefore"));
+    json_decref(body);
+    return revoked ? "the token was given up (log-out)" : NULL;
+}
+
 const char *auth_origin_problem(const struct objects *objects, const json_t *token)
 {
     const json_t *origin = json_object_get(token, "origin");
     const char *id = json_string_value(json_object_get(origin, "id"));
-    const char *kind = json_string_value(json_object_get(origin, "kind"));
+    const char *kind = json_string_value(json_object_get(origin, "kind")), *problem;
     const struct object *object;
 
     if (!origin)
@@ -190,7 +217,8 @@ const char *auth_origin_problem(const struct objects *objects, const json_t *tok
         return "what the token was made from has been deleted";
     if (object_flag(object, "disabled"))
         return "what the token was made from has been disabled";
-    return strcmp(kind, "account") == 0 ? account_problem(object, origin) : NULL;
+    problem = strcmp(kind, "account") == 0 ? account_problem(object, origin) : NULL;
+    return problem ? problem : revocation_problem(objects, id, token);
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "console/auth.h"
+#include "console/expired.h"
 #include "console/logins.h"
 
 #define EVERY_MS (60 * 60 * 1000)
@@ -87,7 +89,9 @@ static void due(uv_timer_t *timer)
 
     if (compaction->console->stopping)
         return;
-    logins_sweep(compaction->console, (int64_t)interval_ms(LOGINS_KEEP_MS));
+    expired_sweep(compaction->console, LOGINS_KIND, (int64_t)interval_ms(LOGINS_KEEP_MS));
+    expired_sweep(compaction->console, AUTH_REVOCATION_KIND,
+                  (int64_t)interval_ms(AUTH_REVOCATION_KEEP_MS));
     if (compaction->busy)
         return;
     compaction->done = (struct store_compaction){0};

@@ -4,7 +4,7 @@
 int hooks_auth(struct console *console)
 {
     static int (*const all[])(struct console *) = {
-        hooks_issue, hooks_credentials, hooks_accounts, hooks_authz, hooks_trust,
+        hooks_issue, hooks_credentials, hooks_accounts, hooks_authz, hooks_logout, hooks_trust,
     };
     int r = 0;
 

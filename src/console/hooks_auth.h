@@ -9,6 +9,7 @@ int hooks_issue(struct console *console);
 int hooks_credentials(struct console *console);
 int hooks_accounts(struct console *console);
 int hooks_authz(struct console *console);
+int hooks_logout(struct console *console);
 int hooks_trust(struct console *console);
 /* Once, at the start: secrets of one-time passwords that an older Console stored as they are. */
 void accounts_seal(struct console *console);

@@ -199,6 +199,11 @@ static json_t *make_claims(struct realm_attempt *attempt, const struct realm_ide
         opaque = json_object_get(parent, "opaque");
     if (r == 0 && identity->origin)
         r = json_object_set(claims, "origin", identity->origin);
+    if (r == 0 && parent) { /* ends with the first of them */
+        json_t *family = json_object_get(parent, "family");
+
+        r = json_object_set(claims, "family", family ? family : json_object_get(parent, "jti"));
+    }
     if (r == 0 && restrictions)
         r = json_object_set(claims, "restrictions", restrictions);
     if (r == 0 && quota > 0)

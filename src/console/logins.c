@@ -11,9 +11,8 @@
 #include "console/auth.h"
 #include "console/objects.h"
 
-#define KIND "loginstate"
+#define KIND LOGINS_KIND
 #define TRIES_MAX 20
-#define SWEEP_MAX 1000 /* objects of one transaction */
 
 /* ---- What is stored ------------------------------------------------------------------------- */
 
@@ -354,65 +353,4 @@ int logins_forgive(struct console *console, const char *name, struct change_set 
         return r;
     stored.failures = stored.first_ms = stored.locked_ms = 0;
     return stored_put(set, &stored);
-}
-
-/* ---- What is over --------------------------------------------------------------------------- */
-
-struct sweeping {
-    struct console *console;
-    struct change_set *set;
-    int64_t before_ms;
-    int result;
-};
-
-static bool sweep_one(void *context, const struct object *object)
-{
-    struct sweeping *sweeping = context;
-
-    if (object->updated_ms >= sweeping->before_ms)
-        return true;
-    sweeping->result = change_set_delete(sweeping->set, object);
-    return sweeping->result == 0 && change_set_count(sweeping->set) < SWEEP_MAX;
-}
-
-static void sweep(struct console *console, int64_t before_ms);
-
-static void swept(void *context, int result, size_t failed_op, uint64_t revision)
-{
-    struct sweeping *sweeping = context;
-
-    /* One that has changed meanwhile, or gone at another Console: the next hour is early enough. */
-    if (result == 0 && !sweeping->console->stopping)
-        sweep(sweeping->console, sweeping->before_ms);
-    free(sweeping);
-}
-
-static void sweep(struct console *console, int64_t before_ms)
-{
-    const struct objects_query query = {
-        .kind = schema_kind_find(KIND),
-        .space = objects_space(console->objects, "/"),
-        .archived = true,
-    };
-    struct sweeping *sweeping = calloc(1, sizeof(*sweeping));
-    uint64_t total;
-
-    if (!sweeping)
-        return;
-    sweeping->console = console;
-    sweeping->before_ms = before_ms;
-    sweeping->result = change_set_new(&sweeping->set);
-    if (sweeping->result == 0)
-        objects_list(console->objects, &query, sweep_one, sweeping, &total);
-    if (sweeping->result < 0 || change_set_count(sweeping->set) == 0) {
-        change_set_free(&sweeping->set);
-        free(sweeping);
-        return;
-    }
-    commit_submit(console->commit, &sweeping->set, swept, sweeping);
-}
-
-void logins_sweep(struct console *console, int64_t keep_ms)
-{
-    sweep(console, console_now_ms() - keep_ms);
 }

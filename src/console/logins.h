@@ -13,6 +13,7 @@
 #include "console/commit.h"
 #include "console/console.h"
 
+#define LOGINS_KIND "loginstate"
 #define LOGINS_FAILURES_MAX 5
 #define LOGINS_LOCK_MS (5 * 60 * 1000)
 #define LOGINS_KEEP_MS                                                                             \
@@ -40,5 +41,3 @@ int logins_forgive(struct console *console, const char *name, struct change_set 
 /* For GET /accounts. The last log-in is of this Console. */
 void logins_show(struct console *console, const char *name, int64_t now_ms, unsigned *ret_failures,
                  int64_t *ret_locked_until_ms, int64_t *ret_last_login_ms);
-/* What did not change for keep_ms goes. */
-void logins_sweep(struct console *console, int64_t keep_ms);

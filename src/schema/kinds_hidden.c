@@ -83,6 +83,20 @@ static const struct schema_attribute loginstate_attributes[] = {
 static const struct schema_kind kind_loginstate = HIDDEN_KIND(
     "loginstate", "Log-ins by name of account: the name is a digest of it.", loginstate_attributes);
 
+static const struct schema_attribute tokenrevocation_attributes[] = {
+    {.name = "tokens",
+     .type = SCHEMA_STRINGS,
+     .max_items = 64,
+     .max_chars = 128,
+     .help = "IDs of tokens that are not taken any more, and of what was made from them."},
+    {.name = "notBefore",
+     .type = SCHEMA_INTEGER,
+     .help = "Nor are those that were made up to then, in s."},
+};
+static const struct schema_kind kind_tokenrevocation = HIDDEN_KIND(
+    "tokenrevocation", "Log-outs: the name is the ID of what the tokens were made from.",
+    tokenrevocation_attributes);
+
 static const struct schema_attribute setting_attributes[] = {
     {.name = "value", .type = SCHEMA_FREE, .help = "Anything."},
 };
@@ -90,11 +104,6 @@ static const struct schema_kind kind_setting =
     HIDDEN_KIND("setting", "Something the Consoles of one database agree on.", setting_attributes);
 
 const struct schema_kind *const schema_kinds_hidden[] = {
-    &kind_signingkey,
-    &kind_identityrecord,
-    &kind_identitynumber,
-    &kind_enforcernumber,
-    &kind_loginstate,
-    &kind_setting,
-    NULL,
+    &kind_signingkey, &kind_identityrecord,  &kind_identitynumber, &kind_enforcernumber,
+    &kind_loginstate, &kind_tokenrevocation, &kind_setting,        NULL,
 };

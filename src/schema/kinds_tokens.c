@@ -211,6 +211,23 @@ static const struct schema_kind kind_apicheck = {
     .index = SCHEMA_INDEX,
 };
 
+static const struct schema_attribute logout_attributes[] = {
+    {.name = "everywhere",
+     .type = SCHEMA_BOOL,
+     .help = "All tokens of the same account or app credential, not only this one."},
+};
+
+static const struct schema_kind kind_logout = {
+    .name = "logout",
+    .plural = "logout",
+    .entity = "Logout",
+    .help = "Ends the token that is sent.",
+    .verbs = SCHEMA_CREATE,
+    SCHEMA_ATTRIBUTES(logout_attributes),
+    .columns = SCHEMA_WORDS("everywhere"),
+    .index = SCHEMA_INDEX,
+};
+
 static const struct schema_attribute certificate_attributes[] = {
     {.name = "CSR",
      .type = SCHEMA_STRING,
@@ -283,6 +300,7 @@ static const struct schema_kind kind_trustedca = {
 };
 
 const struct schema_kind *const schema_kinds_tokens[] = {
-    &kind_issue,     &kind_authn, &kind_authz, &kind_apicheck, &kind_datapathcertificate,
+    &kind_issue,     &kind_authn,  &kind_authz,
+    &kind_apicheck,  &kind_logout, &kind_datapathcertificate,
     &kind_trustedca, NULL,
 };

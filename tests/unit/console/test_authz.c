@@ -7,7 +7,7 @@
 
 static void test_nothing_without_a_policy(void **state)
 {
-    static const char *const own[] = {"authn", "role", "apicheck", "accessiblenamespace"};
+    static const char *const own[] = {"authn", "role", "apicheck", "accessiblenamespace", "logout"};
     struct fixture *f = *state;
     struct caller *caller = caller_of(f, "nobody", NULL);
     const struct schema_kind *const *kinds;
