@@ -28,6 +28,8 @@ struct caller {
     char **restricted_permissions; /* "@auth:role=…" or "kind,verb"; NULL-terminated, NULL: none */
     struct cidr_list restricted_networks;
     bool has_restricted_networks;
+    struct cidr_list origin_networks; /* of the app credential that the token was made from */
+    bool has_origin_networks;
     struct ip_addr address; /* of the client */
     bool has_address;
     int64_t expires_ms;      /* of the token; 0: of no token */
@@ -100,7 +102,8 @@ int auth_check_grant(struct auth *auth, const struct caller *caller, const char 
 bool auth_permissions_within(const json_t *permissions, const struct caller *caller);
 /* Whoever can act as somebody has all that this one has: does the caller hold each policy that
  * these claims match, even one that is not in force now? */
-bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims);
+bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims,
+                 const struct cidr_list *from /* where he has to be; NULL: anywhere */);
 /* {kind: {verb: true}} of all that the caller may do there, and a line for each policy there. */
 json_t *auth_permissions(struct auth *auth, const struct caller *caller, const char *namespace);
 void auth_explain(struct auth *auth, const struct caller *caller, const char *namespace,
@@ -109,6 +112,11 @@ void auth_explain(struct auth *auth, const struct caller *caller, const char *na
  * about somebody else. -EINVAL */
 int auth_caller_new(const json_t *claims, const json_t *restrictions, const char *client,
                     struct caller **ret);
+/* A list of CIDRs as attributes and tokens have it; -EINVAL, -ENOMEM. */
+int auth_networks_read(const json_t *list, struct cidr_list *ret);
+/* authorizedSubnets of an app credential; false: there are none, it may be used from anywhere. What
+ * cannot be read is in no network. */
+bool auth_credential_networks(const struct object *credential, struct cidr_list *ret);
 /* What a token made from this password or key is bound to: changes when it does. */
 #define AUTH_MARK_LEN 32
 int auth_mark(const char *secret, char ret[AUTH_MARK_LEN + 1]);

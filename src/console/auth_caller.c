@@ -19,6 +19,7 @@ void caller_free(struct caller **caller)
     free((*caller)->restricted_namespace);
     strv_free(&(*caller)->restricted_permissions);
     cidr_list_clear(&(*caller)->restricted_networks);
+    cidr_list_clear(&(*caller)->origin_networks);
     free((*caller)->enforcer_id);
     free((*caller)->token_id);
     json_decref((*caller)->token);
@@ -114,12 +115,11 @@ static int read_permissions(struct caller *caller, const json_t *permissions)
     return 0;
 }
 
-static int read_networks(struct caller *caller, const json_t *networks)
+int auth_networks_read(const json_t *list, struct cidr_list *ret)
 {
-    caller->has_restricted_networks = networks != NULL;
-    for (size_t i = 0; i < json_array_size(networks); i++) {
-        const char *text = json_string_value(json_array_get(networks, i)), *problem;
-        int r = text ? cidr_list_add(&caller->restricted_networks, text, &problem) : -EINVAL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i)), *problem;
+        int r = text ? cidr_list_add(ret, text, &problem) : -EINVAL;
 
         if (r < 0)
             return r;
@@ -142,7 +142,10 @@ static int read_restrictions(struct caller *caller, const json_t *restrictions)
             return -ENOMEM;
     }
     r = read_permissions(caller, json_object_get(restrictions, "perms"));
-    return r < 0 ? r : read_networks(caller, json_object_get(restrictions, "networks"));
+    caller->has_restricted_networks = json_object_get(restrictions, "networks") != NULL;
+    return r < 0 ? r
+                 : auth_networks_read(json_object_get(restrictions, "networks"),
+                                      &caller->restricted_networks);
 }
 
 int caller_from_token(const json_t *token, struct caller **ret)

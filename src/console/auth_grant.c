@@ -71,11 +71,15 @@ static void hold(void *context, const struct auth_policy *policy)
         holding->edged = policy;
 }
 
+static bool is_from(const struct auth_policy *wanted, const struct cidr_list *networks)
+{
+    return wanted->has_subnets && cidr_list_within(&wanted->subnets, networks);
+}
+
 static bool token_from_networks(const struct caller *caller, const struct auth_policy *wanted)
 {
-    return caller->has_restricted_networks &&
-           (!wanted->has_subnets ||
-            !cidr_list_within(&wanted->subnets, &caller->restricted_networks));
+    return (caller->has_restricted_networks && !is_from(wanted, &caller->restricted_networks)) ||
+           (caller->has_origin_networks && !is_from(wanted, &caller->origin_networks));
 }
 
 static bool token_for_some_uses(const struct caller *caller)
@@ -194,8 +198,8 @@ static int check(const struct caller *caller, const struct holding *holding, con
                       "the token is good for some uses only: rights cannot be given with it");
     if (token_from_networks(caller, wanted))
         return refuse(error, "authorizedSubnets",
-                      "the token is restricted to networks: set authorizedSubnets to some within "
-                      "those");
+                      "the token, or its app credential, is restricted to networks: set "
+                      "authorizedSubnets to some within those");
     if (!auth_mask_within(&wanted->mask, &holding->far_normal))
         return refuse_edge(holding, first_missing(policy, &holding->far_normal), error);
     return 0;
@@ -235,19 +239,26 @@ bool auth_permissions_within(const json_t *permissions, const struct caller *cal
 struct covering {
     const struct auth *auth;
     const struct caller *caller;
+    const struct cidr_list *from;
     bool all;
 };
 
 static void cover(void *context, const struct auth_policy *policy)
 {
     struct covering *covering = context;
+    struct auth_policy wanted = *policy; /* lent, but for where it counts */
 
-    covering->all = covering->all && holds(covering->auth, covering->caller, policy);
+    if (covering->from && !wanted.has_subnets) {
+        wanted.has_subnets = true;
+        wanted.subnets = *covering->from;
+    }
+    covering->all = covering->all && holds(covering->auth, covering->caller, &wanted);
 }
 
-bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims)
+bool auth_covers(struct auth *auth, const struct caller *caller, const struct tag_set *claims,
+                 const struct cidr_list *from)
 {
-    struct covering covering = {auth, caller, true};
+    struct covering covering = {auth, caller, from, true};
 
     assert(auth && caller && claims);
 

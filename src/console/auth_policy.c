@@ -57,19 +57,6 @@ static int read_subject(struct auth_policy *policy, const json_t *subject)
     return 0;
 }
 
-static int read_subnets(struct auth_policy *policy, const json_t *subnets)
-{
-    policy->has_subnets = json_array_size(subnets) > 0;
-    for (size_t i = 0; i < json_array_size(subnets); i++) {
-        const char *text = json_string_value(json_array_get(subnets, i)), *problem;
-        int r = text ? cidr_list_add(&policy->subnets, text, &problem) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int read_times(struct auth_policy *policy, const json_t *sparse)
 {
     const char *expires = json_string_value(json_object_get(sparse, "expirationTime"));
@@ -106,8 +93,9 @@ static int read_all(struct auth_policy *policy, const char *namespace, const jso
             auth_mask_add(&policy->mask, text);
     }
     r = read_subject(policy, json_object_get(sparse, "subject"));
+    policy->has_subnets = json_array_size(json_object_get(sparse, "authorizedSubnets")) > 0;
     if (r == 0)
-        r = read_subnets(policy, json_object_get(sparse, "authorizedSubnets"));
+        r = auth_networks_read(json_object_get(sparse, "authorizedSubnets"), &policy->subnets);
     if (r == 0)
         r = read_times(policy, sparse);
     /* Nobody can open what is not below him, whoever let such an object in. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "console/jsonscan.h"
 
 /*
  * A token's signature is checked once, then its SHA-256 is remembered until it expires, is pushed
@@ -221,6 +222,41 @@ const char *auth_origin_problem(const struct objects *objects, const json_t *tok
     return problem ? problem : revocation_problem(objects, id, token);
 }
 
+bool auth_credential_networks(const struct object *credential, struct cidr_list *ret)
+{
+    struct json_slice value;
+    json_t *list;
+    bool some;
+
+    if (!json_scan_find(credential->body, credential->body_len, "authorizedSubnets", &value))
+        return false;
+    list = json_loadb(value.text, value.len, 0, NULL);
+    some = !list || json_array_size(list) > 0;
+    if (auth_networks_read(list, ret) < 0)
+        cidr_list_clear(ret);
+    json_decref(list);
+    return some;
+}
+
+/* A token is good from where its credential is, by whatever policy. */
+static int take_networks(const struct auth *auth, struct caller *caller, const char *client,
+                         struct api_error *error)
+{
+    const json_t *origin = json_object_get(caller->token, "origin");
+    const char *id = json_string_value(json_object_get(origin, "id"));
+    const struct object *object = id ? objects_find(auth->console->objects, id) : NULL;
+
+    if (!object || strcmp(object->kind->name, "appcredential") != 0)
+        return 0;
+    caller->has_origin_networks = auth_credential_networks(object, &caller->origin_networks);
+    if (!caller->has_origin_networks ||
+        (caller->has_address && cidr_list_has(&caller->origin_networks, &caller->address)))
+        return 0;
+    api_error_set(error, 401, "Unauthorized", "the app credential may not be used from %s",
+                  client ? client : "there");
+    return -EACCES;
+}
+
 /* ---- Checks --------------------------------------------------------------------------------- */
 
 static int refuse(struct api_error *error, const char *why)
@@ -324,8 +360,8 @@ static int take_one(struct auth *auth, const struct caller *caller, struct api_e
 int auth_check_token(struct auth *auth, const char *token, const char *client,
                      struct api_error *error, struct caller **ret)
 {
+    _cleanup_caller_ struct caller *caller = NULL;
     const struct caller *cached;
-    struct caller *caller;
     int r;
 
     r = check(auth, token, client, error, &cached);
@@ -335,8 +371,10 @@ int auth_check_token(struct auth *auth, const char *token, const char *client,
     if (r < 0)
         return refuse(error, "out of memory");
     caller->has_address = client && ip_addr_parse(client, &caller->address) == 0;
-    *ret = caller;
-    return 0;
+    r = take_networks(auth, caller, client, error);
+    if (r == 0)
+        *ret = TAKE_PTR(caller);
+    return r;
 }
 
 int auth_authenticate_token(struct auth *auth, const char *token, const char *client,

@@ -44,7 +44,7 @@ static int check_owner(struct api_call *call, const char *id, const char *name, 
         tag_set_addf(&claims, "@auth:id=%s", id) == -ENOMEM ||
         tag_set_addf(&claims, "@auth:organization=/") < 0)
         return -ENOMEM;
-    if (auth_covers(call->console->auth, call->caller, &claims))
+    if (auth_covers(call->console->auth, call->caller, &claims, NULL))
         return 0;
     return refuse(error, 403, "Forbidden", "ID",
                   "the account may do things by API authorization policies that you may not: "

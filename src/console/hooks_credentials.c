@@ -104,17 +104,27 @@ static void translate(struct api_error *error)
     snprintf(error->attribute, sizeof(error->attribute), "roles");
 }
 
-/* All that whoever shows this credential may, by whatever policy. */
-static int check_owner(struct api_call *call, const char *id, const char *namespace,
-                       const char *name, struct api_error *error)
+static void clear_networks(struct cidr_list *networks)
 {
+    cidr_list_clear(networks);
+}
+
+/* All that whoever shows this credential may, by whatever policy, from where it is good. */
+static int check_owner(struct api_call *call, const char *id, const char *namespace,
+                       const json_t *credential, struct api_error *error)
+{
+    const json_t *subnets = json_object_get(credential, "authorizedSubnets");
+    const char *name = json_string_value(json_object_get(credential, "name"));
     _cleanup_tag_set_ struct tag_set claims = {0};
+    _cleanup_(clear_networks) struct cidr_list networks = {0};
 
     if (!call->caller)
         return 0;
-    if (claims_of(id, namespace, name ? name : "", &claims) < 0)
+    if (claims_of(id, namespace, name ? name : "", &claims) < 0 ||
+        auth_networks_read(subnets, &networks) < 0)
         return -ENOMEM;
-    if (!auth_covers(call->console->auth, call->caller, &claims))
+    if (!auth_covers(call->console->auth, call->caller, &claims,
+                     json_array_size(subnets) > 0 ? &networks : NULL))
         return refuse(error, 403, "Forbidden", "ID",
                       "the credential may do things by API authorization policies that you may "
                       "not: whoever changes it could use it, or take it away from its owner");
@@ -125,7 +135,9 @@ static int check_before(struct api_call *call, const struct object *before, stru
 {
     const struct object *policy = policy_find(call, before->id, before->space->name);
     _cleanup_json_ json_t *body = policy ? object_parse(policy) : NULL;
-    int r = check_owner(call, before->id, before->space->name, before->name, error);
+    _cleanup_json_ json_t *credential = object_parse(before);
+    int r = credential ? check_owner(call, before->id, before->space->name, credential, error)
+                       : -ENOMEM;
 
     /* Whatever somebody made of its policy: it changes with the credential. */
     if (r == 0 && call->caller && body)
@@ -149,8 +161,7 @@ static int check_after(struct api_call *call, const char *namespace, const json_
         translate(error);
         return r;
     }
-    return check_owner(call, call->id, namespace,
-                       json_string_value(json_object_get(object, "name")), error);
+    return check_owner(call, call->id, namespace, object, error);
 }
 
 /* ---- Its certificate ------------------------------------------------------------------------ */

@@ -78,17 +78,10 @@ static const char *text_of(const json_t *request, const char *name)
 static bool networks_within(const json_t *networks, const struct caller *parent)
 {
     struct cidr_list wanted = {0};
-    const char *problem;
-    bool within = true;
+    bool within = !parent->has_restricted_networks ||
+                  (auth_networks_read(networks, &wanted) == 0 &&
+                   cidr_list_within(&wanted, &parent->restricted_networks));
 
-    if (!parent->has_restricted_networks)
-        return true;
-    for (size_t i = 0; within && i < json_array_size(networks); i++) {
-        const char *text = json_string_value(json_array_get(networks, i));
-
-        within = text && cidr_list_add(&wanted, text, &problem) == 0;
-    }
-    within = within && cidr_list_within(&wanted, &parent->restricted_networks);
     cidr_list_clear(&wanted);
     return within;
 }

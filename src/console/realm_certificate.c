@@ -50,25 +50,14 @@ static bool is_current(const json_t *body, const uint8_t sha256[32], int64_t now
            is_certificate(body, "previousCertificate", sha256);
 }
 
-static bool is_authorized_address(const json_t *body, const char *client)
+static bool is_authorized_address(const struct object *credential, const char *client)
 {
-    const json_t *subnets = json_object_get(body, "authorizedSubnets");
-    struct cidr_list list = {0};
+    struct cidr_list networks = {0};
     struct ip_addr address;
-    const char *problem;
-    bool has = false;
+    bool has = !auth_credential_networks(credential, &networks) ||
+               (ip_addr_parse(client, &address) == 0 && cidr_list_has(&networks, &address));
 
-    if (json_array_size(subnets) == 0)
-        return true;
-    for (size_t i = 0; i < json_array_size(subnets); i++) {
-        const char *text = json_string_value(json_array_get(subnets, i));
-
-        if (text)
-            cidr_list_add(&list, text, &problem);
-    }
-    if (ip_addr_parse(client, &address) == 0)
-        has = cidr_list_has(&list, &address);
-    cidr_list_clear(&list);
+    cidr_list_clear(&networks);
     return has;
 }
 
@@ -122,7 +111,7 @@ static void judge(struct realm_attempt *attempt, const struct trust_certificate 
     else if (!is_current(body, certificate->sha256, console_now_ms()))
         realm_refuse(attempt, 401,
                      "the app credential has been renewed and this certificate is the old one");
-    else if (!is_authorized_address(body, realm_call(attempt)->request->client))
+    else if (!is_authorized_address(object, realm_call(attempt)->request->client))
         realm_refuse(attempt, 401, "the app credential may not be used from %s",
                      realm_call(attempt)->request->client);
     else

@@ -232,6 +232,26 @@ def test_a_right_is_given_on_with_its_limits(console, admin, own, too_far, withi
         assert limited.post("/appcredentials", {**credential, **within}, namespace="/a").status == 200
 
 
+def test_a_credential_is_good_from_its_networks_only(console, admin):
+    """By its own policy, and by others that name it."""
+    policy = {"name": fresh("all"), "subject": [["@auth:realm=certificate", "@auth:organization=/b"]],
+              "authorizedIdentities": ["@auth:role=namespace.administrator"], "authorizedNamespace": "/b"}
+    made = admin.post("/apiauthorizationpolicies", policy, namespace="/b")
+    assert made.status == 200
+    body, client = console.credential(admin, fresh("here"), "/b", ["enforcer,get"], authorizedSubnets=["127.0.0.0/8"])
+    client.token = client.issue().body["token"]
+    assert client.get("/externalnetworks", namespace="/b").status == 200
+    another = {"name": fresh("c"), "roles": ["enforcer,get"], "CSR": request_pem(new_key())}
+    answer = client.post("/appcredentials", another, namespace="/b")
+    assert answer.status == 403 and "authorizedSubnets" in answer.reason
+    another["authorizedSubnets"] = ["127.0.0.1/32"]
+    assert client.post("/appcredentials", another, namespace="/b").status == 200
+    assert admin.ask("PATCH", "/appcredentials/" + body["ID"], {"authorizedSubnets": ["192.0.2.0/24"]}).status == 200
+    answer = client.get("/externalnetworks", namespace="/b")
+    assert answer.status == 401 and "127.0.0.1" in answer.reason
+    assert admin.ask("DELETE", "/apiauthorizationpolicies/" + made.body["ID"]).status == 200
+
+
 def test_a_right_without_limits_is_given_on_by_a_token_that_ends(console, admin):
     brief = Client(console, token=admin.issue(validity="1m").body["token"])
     body = {"name": fresh("c"), "roles": ["enforcer,get"], "CSR": request_pem(new_key())}

@@ -344,11 +344,11 @@ static void test_covering_keeps_limits(void **state)
 
     grant(f, "brief", "/a", "*,any", "{\"expirationTime\": \"2199-01-01T00:00:00Z\"}", id);
     grant(f, "viewer", "/a", "*,get", NULL, id);
-    assert_false(auth_covers(f->console.auth, brief, &viewer->claims));
-    assert_false(auth_covers(f->console.auth, viewer, &brief->claims));
+    assert_false(auth_covers(f->console.auth, brief, &viewer->claims, NULL));
+    assert_false(auth_covers(f->console.auth, viewer, &brief->claims, NULL));
     apply(f, STORE_DELETE, "apiauthorizationpolicy", id, "/a", NULL);
     grant(f, "viewer", "/a", "*,get", "{\"expirationTime\": \"2198-01-01T00:00:00Z\"}", id);
-    assert_true(auth_covers(f->console.auth, brief, &viewer->claims));
+    assert_true(auth_covers(f->console.auth, brief, &viewer->claims, NULL));
     caller_free(&brief);
     caller_free(&viewer);
 }
@@ -361,11 +361,11 @@ static void test_covering(void **state)
 
     grant(f, "admin", "/a", "@auth:role=namespace.administrator", NULL, id);
     grant(f, "viewer", "/a", "*,get", NULL, id);
-    assert_true(auth_covers(f->console.auth, admin, &viewer->claims));
-    assert_false(auth_covers(f->console.auth, viewer, &admin->claims));
+    assert_true(auth_covers(f->console.auth, admin, &viewer->claims, NULL));
+    assert_false(auth_covers(f->console.auth, viewer, &admin->claims, NULL));
     /* also by what is switched off now and may be on tomorrow */
     grant(f, "viewer", "/c", "*,get", "{\"name\": \"off\", \"disabled\": true}", id);
-    assert_false(auth_covers(f->console.auth, admin, &viewer->claims));
+    assert_false(auth_covers(f->console.auth, admin, &viewer->claims, NULL));
     caller_free(&admin);
     caller_free(&viewer);
 }
