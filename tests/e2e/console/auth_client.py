@@ -80,7 +80,7 @@ class Client:
                                                                   context=self.context, timeout=30)
                 self.connection.request(method, path, data, headers)
                 return Answer(self.connection.getresponse())
-            except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
                 self.connection = None  # it was idle for too long
                 if attempt == 2:
                     raise
