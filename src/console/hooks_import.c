@@ -213,18 +213,6 @@ static int reference_remove(struct api_call *call, const struct object *before,
 /* ---- /export -----------------------------------------------------------------------------------
  */
 
-static const char *const exported[] = {
-    "namespaces",
-    "externalnetworks",
-    "networkrulesetpolicies",
-    "enforcerprofiles",
-    "enforcerprofilemappingpolicies",
-    "hostservices",
-    "hostservicemappingpolicies",
-    "namespacemappingpolicies",
-    "apiauthorizationpolicies", /* only when asked for: most belong to app credentials */
-};
-
 struct exporting {
     struct api_call *call;
     enum encoding encoding;
@@ -334,14 +322,13 @@ static bool export_one(void *context, const struct object *object)
 
 static bool wanted(const json_t *identities, const struct schema_kind *kind)
 {
-    size_t i;
-    json_t *item;
-
+    if (!schema_kind_can_be_exported(kind))
+        return false;
     if (json_array_size(identities) == 0)
-        return strcmp(kind->name, "apiauthorizationpolicy") != 0;
-    json_array_foreach((json_t *)identities, i,
-                       item) if (json_is_string(item) &&
-                                 schema_kind_find(json_string_value(item)) == kind) return true;
+        return kind->exported == SCHEMA_EXPORT_ALWAYS;
+    for (size_t i = 0; i < json_array_size(identities); i++)
+        if (schema_kind_find(json_string_value(json_array_get(identities, i))) == kind)
+            return true;
     return false;
 }
 
@@ -379,6 +366,8 @@ static int export_begin(void *context, struct objects_read *read)
     struct api_call *call = exporting->call;
     const json_t *identities = json_object_get(exporting->sparse, "identities");
     struct buf *body = &exporting->response.body;
+    const struct schema_kind *const *kinds;
+    size_t n;
     int r = 0;
 
     encoding_begin(exporting->encoding, true, body, &exporting->envelope);
@@ -386,13 +375,12 @@ static int export_begin(void *context, struct objects_read *read)
     export_value(exporting, "label", json_string(text_of(exporting->sparse, "label")));
     encoding_next(exporting->encoding, &exporting->envelope, "data", body);
     encoding_begin(exporting->encoding, true, body, &exporting->data);
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(exported); i++) {
-        const struct schema_kind *kind = schema_kind_by_plural(exported[i]);
-
-        if (kind && wanted(identities, kind) &&
-            auth_allowed(call->console->auth, call->caller, AUTH_LIST, kind, call->namespace, NULL))
-            r = export_kind(exporting, kind, read);
-    }
+    kinds = schema_kinds(&n);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (wanted(identities, kinds[i]) &&
+            auth_allowed(call->console->auth, call->caller, AUTH_LIST, kinds[i], call->namespace,
+                         NULL))
+            r = export_kind(exporting, kinds[i], read);
     return r;
 }
 

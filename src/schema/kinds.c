@@ -144,6 +144,12 @@ const struct schema_attribute *schema_attribute_find(const struct schema_kind *k
     return at < 0 ? NULL : index->attributes[at];
 }
 
+bool schema_kind_can_be_exported(const struct schema_kind *kind)
+{
+    return kind->stored && !kind->hidden && (kind->verbs & SCHEMA_CREATE) &&
+           kind->exported != SCHEMA_EXPORT_NEVER;
+}
+
 const char *schema_attribute_nearest(const struct schema_kind *kind, const char *word)
 {
     const struct schema_index *index;

@@ -47,6 +47,16 @@ static bool check_data(const json_t *value, struct schema_problems *problems)
     return ok;
 }
 
+static bool check_exported(const json_t *value, struct buf *problem)
+{
+    if (!schema_check_identity(value, problem))
+        return false;
+    if (schema_kind_can_be_exported(schema_kind_find(json_string_value(value))))
+        return true;
+    buf_puts(problem, "the name of a kind that can be exported");
+    return false;
+}
+
 static const struct schema_attribute export_attributes[] = {
     {.name = "APIVersion",
      .type = SCHEMA_INTEGER,
@@ -61,7 +71,7 @@ static const struct schema_attribute export_attributes[] = {
     {.name = "identities",
      .type = SCHEMA_STRINGS,
      .max_items = 128,
-     .check = schema_check_identity,
+     .check = check_exported,
      .help = "Kinds to export."},
     {.name = "data",
      .type = SCHEMA_FREE,
@@ -155,6 +165,7 @@ static const struct schema_kind kind_importreference = {
               SCHEMA_NAMED | SCHEMA_TIMEABLE,
     .unique = SCHEMA_UNIQUE_NAME_IN_NAMESPACE,
     .stored = true,
+    .exported = SCHEMA_EXPORT_NEVER,
     SCHEMA_ATTRIBUTES(reference_attributes),
     SCHEMA_KEYS(reference_keys),
     .columns = SCHEMA_WORDS("ID", "name", "namespace", "label", "constraint"),

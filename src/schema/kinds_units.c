@@ -170,6 +170,7 @@ const struct schema_kind schema_kind_processingunit = {
               SCHEMA_METADATABLE | SCHEMA_NAMED | SCHEMA_TIMEABLE,
     .unique = SCHEMA_UNIQUE_NOTHING,
     .stored = true,
+    .exported = SCHEMA_EXPORT_NEVER,
     SCHEMA_ATTRIBUTES(unit_attributes),
     SCHEMA_SUB_ROUTES(unit_routes),
     .columns =

@@ -114,6 +114,13 @@ enum schema_mixin {
 
 enum schema_unique { SCHEMA_UNIQUE_NOTHING, SCHEMA_UNIQUE_NAME_IN_NAMESPACE, SCHEMA_UNIQUE_NAME };
 
+/* Is it in what POST /export gives? */
+enum schema_export {
+    SCHEMA_EXPORT_NAMED,  /* when `identities` name it */
+    SCHEMA_EXPORT_ALWAYS, /* also when they name nothing */
+    SCHEMA_EXPORT_NEVER,  /* it would be nothing without its secrets, or its host */
+};
+
 struct schema_query_key { /* a query parameter of one route */
     const char *name, *help;
     enum schema_type type;      /* SCHEMA_STRING, or SCHEMA_INTEGER (not negative), FLOAT, TIME */
@@ -137,8 +144,9 @@ struct schema_kind {
     unsigned verbs;
     unsigned mixins;
     enum schema_unique unique;
-    bool stored; /* false: computed by its own code (issue, search, …) */
-    bool hidden; /* not in the API at all: the Console's own bookkeeping */
+    bool stored;                 /* false: computed by its own code (issue, search, …) */
+    enum schema_export exported; /* of what is stored */
+    bool hidden;                 /* not in the API at all: the Console's own bookkeeping */
     const struct schema_attribute *attributes; /* without the mixins' */
     size_t n_attributes;
     schema_whole_fn *check; /* of the object in sparse form; NULL: nothing more */
@@ -174,6 +182,8 @@ const struct schema_attribute *schema_attribute_at(const struct schema_kind *kin
 const struct schema_attribute *schema_attribute_find(const struct schema_kind *kind,
                                                      const char *name);
 const char *schema_attribute_nearest(const struct schema_kind *kind, const char *word); /* NULL */
+
+bool schema_kind_can_be_exported(const struct schema_kind *kind);
 
 /*
  * Check what somebody sent and bring it into sparse form. The result shares its inner values with

@@ -43,6 +43,23 @@ def test_import_export_import(client, namespace):
     assert set(only["data"]) == {"externalnetworks"}
 
 
+def test_what_can_be_exported(client, namespace):
+    """Every kind that is named, by any of its names; those that are nothing without a key or a host are refused."""
+    made = client.post("/apiauthorizationpolicies", {
+        "name": "one", "subject": [["@auth:realm=vince", "@auth:account=x"]],
+        "authorizedIdentities": ["@auth:role=namespace.viewer"], "authorizedNamespace": namespace}, namespace=namespace)
+    assert made.status == 200, made
+    client.post("/externalnetworks", {"name": "x", "entries": ["192.0.2.1"]}, namespace=namespace)
+    assert list(client.post("/export", {}, namespace=namespace).body["data"]) == ["externalnetworks"]
+    named = client.post("/export", {"identities": ["apiauth", "ExternalNetwork"]}, namespace=namespace).body["data"]
+    assert set(named) == {"apiauthorizationpolicies", "externalnetworks"}
+    for word in ("accounts", "appcred", "enforcers", "pu", "importreferences", "issue"):
+        answer = client.post("/export", {"identities": ["externalnetworks", word]}, namespace=namespace)
+        assert answer.status == 422 and answer.body[0]["data"]["attribute"] == "identities[1]", answer
+        assert "can be exported" in answer.reason
+
+
+
 def test_full_paths(client, namespace):
     answer = client.post("/import", envelope(
         namespaces=[{"name": namespace + "/x"}],
