@@ -6,7 +6,9 @@
 #include "console/api.h"
 
 int hooks_namespaces(struct console *console);
-/* Made together with its namespace, and never changed: the default profile and its mapping. */
+/* Is an object of this kind and name made with each namespace: the default profile, its mapping? */
+bool namespace_brings(const struct schema_kind *kind, const char *name);
+/* Made so, and never changed. */
 bool namespace_came_with(const struct object *object);
 int hooks_space_info(struct console *console);
 int hooks_activities(struct console *console);

@@ -192,11 +192,16 @@ struct emptying {
     int r;
 };
 
+bool namespace_brings(const struct schema_kind *kind, const char *name)
+{
+    return strcmp(name, DEFAULT_NAME) == 0 &&
+           (strcmp(kind->name, "enforcerprofile") == 0 ||
+            strcmp(kind->name, "enforcerprofilemappingpolicy") == 0);
+}
+
 static bool is_default(const struct object *object)
 {
-    return strcmp(object->name, DEFAULT_NAME) == 0 &&
-           (strcmp(object->kind->name, "enforcerprofile") == 0 ||
-            strcmp(object->kind->name, "enforcerprofilemappingpolicy") == 0);
+    return namespace_brings(object->kind, object->name);
 }
 
 bool namespace_came_with(const struct object *object)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "console/api_internal.h"
+#include "console/hooks.h"
 
 /* ---- Order: namespaces first, parents before children ------------------------------------------
  */
@@ -155,6 +156,7 @@ static int collect(struct import *import, const json_t *data, struct items *item
 /* ---- One object --------------------------------------------------------------------------------
  */
 
+/* In words that are the same whether there is such an object or not. */
 static bool may(struct import *import, const struct item *item, enum auth_verb verb)
 {
     struct api_call *call = import->call;
@@ -163,10 +165,8 @@ static bool may(struct import *import, const struct item *item, enum auth_verb v
         auth_allowed(call->console->auth, call->caller, verb, item->kind, item->namespace, NULL))
         return true;
     problem(import, item, "", "you may not %s %s in namespace %.200s",
-            verb == AUTH_CREATE   ? "create"
-            : verb == AUTH_UPDATE ? "update"
-                                  : "delete",
-            item->kind->plural, item->namespace);
+            verb == AUTH_DELETE ? "delete" : "create or update", item->kind->plural,
+            item->namespace);
     return false;
 }
 
@@ -299,7 +299,9 @@ static int put_changed(struct import *import, const struct item *item, const str
     const char *label = label_of(stored);
     int r = stored ? 0 : -ENOMEM;
 
-    if (label && *import->label && strcmp(label, import->label) != 0) {
+    if (!may(import, item, AUTH_UPDATE))
+        r = -EINVAL;
+    if (r == 0 && label && *import->label && strcmp(label, import->label) != 0) {
         problem(import, item, "", "belongs to the import '%.100s' already", label);
         r = -EINVAL;
     }
@@ -311,8 +313,6 @@ static int put_changed(struct import *import, const struct item *item, const str
         r = keep(import, before->id);
     if (r == 0 && json_equal(stored, sparse)) {
         import->n_unchanged++;
-    } else if (r == 0 && !may(import, item, AUTH_UPDATE)) {
-        r = -EINVAL;
     } else if (r == 0) {
         r = api_prepare_update(import->call, before, sparse, import->set, import->error);
         if (r == 0)
@@ -338,7 +338,10 @@ static int put_one(struct import *import, const struct item *item)
     const struct store_op *op = key ? change_set_find_unique(import->set, item->kind, key) : NULL;
     const struct object *before = find(import, item);
 
-    if (op && json_object_get(import->kept, op->object.id)) {
+    /* Only what comes with a namespace is put over: anything else that the set has was checked as
+     * it is, be it by an import within this one, and must stay so. */
+    if (op && (json_object_get(import->kept, op->object.id) ||
+               (op->type == STORE_CREATE && !namespace_brings(item->kind, item->name)))) {
         problem(import, item, "name", "found '%.200s' twice", item->name);
         return -EINVAL;
     }
@@ -404,8 +407,6 @@ static int remove_found(struct import *import, const struct item *item, const st
     json_t *stored;
     int r;
 
-    if (!may(import, item, AUTH_DELETE))
-        return -EINVAL;
     r = api_prepare_delete(import->call, object, import->override, import->set, import->error);
     if (r < 0)
         return r;
@@ -420,6 +421,8 @@ static int remove_one(struct import *import, const struct item *item)
     const struct object *object = find(import, item);
     const struct store_op *op = object ? change_set_find(import->set, object->id) : NULL;
 
+    if (!may(import, item, AUTH_DELETE))
+        return -EINVAL;
     if (op && op->type == STORE_DELETE) /* with its label, and counted there */
         return 0;
     if (!object) {

@@ -232,6 +232,37 @@ def test_a_right_is_given_on_with_its_limits(console, admin, own, too_far, withi
         assert limited.post("/appcredentials", {**credential, **within}, namespace="/a").status == 200
 
 
+def test_an_import_within_an_import_gives_no_rights(console, admin):
+    """What one part of it may make, another one must not make something else of."""
+    maker = caller(console, admin, "/a", "apiauthorizationpolicy,any", "import,post", "importreference,any", "appcredential,any")
+    own = maker.get("/authn").body["claims"]["data"]["id"]
+    little = {"name": fresh("p"), "subject": [["@auth:realm=certificate", "@auth:id=" + own]],
+              "authorizedIdentities": ["import,post"], "authorizedNamespace": "/a"}
+    much = {**little, "authorizedIdentities": ["@auth:role=namespace.administrator"]}
+    data = {"apiauthorizationpolicies": [little], "importreferences": [
+        {"name": fresh("r"), "data": {"APIVersion": 1, "data": {"apiauthorizationpolicies": [much]}}}]}
+    answer = maker.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a")
+    assert answer.status == 422, answer
+    assert maker.get("/enforcers", namespace="/a").status == 403
+    data = {"apiauthorizationpolicies": [little, much]}
+    assert maker.post("/import", {"data": {"APIVersion": 1, "data": data}}, namespace="/a").status == 422
+
+
+def test_an_import_tells_nothing(console, admin):
+    """Of what is there, to who may only import."""
+    importer = caller(console, admin, "/a", "import,post")
+    network = {"name": fresh("net"), "entries": ["192.0.2.0/24"]}
+    assert admin.post("/externalnetworks", network, namespace="/a").status == 200
+    told = set()
+    for mode in ("Import", "Remove"):
+        for name, entries in ((network["name"], network["entries"]), (network["name"], ["192.0.2.0/25"]), (fresh("none"), ["::/0"])):
+            data = {"externalnetworks": [{"name": name, "entries": entries}]}
+            answer = importer.post("/import?dryRun=true", {"mode": mode, "data": {"APIVersion": 1, "data": data}}, namespace="/a")
+            assert answer.status == 422, answer
+            told.add((mode, answer.reason.replace(name, "NAME")))
+    assert len(told) == 2
+
+
 def test_a_credential_is_good_from_its_networks_only(console, admin):
     """By its own policy, and by others that name it."""
     policy = {"name": fresh("all"), "subject": [["@auth:realm=certificate", "@auth:organization=/b"]],
