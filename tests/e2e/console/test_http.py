@@ -6,6 +6,7 @@ import base64
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -326,6 +327,17 @@ def test_versions(server, version, ok):
         if version == ssl.TLSVersion.TLSv1_2:
             name = client.socket.cipher()[0]
             assert name.startswith("ECDHE") and ("GCM" in name or "CHACHA20" in name)
+
+
+def test_renegotiation_is_refused(server):
+    """A handshake costs us more than it costs a client: one for each connection."""
+    with subprocess.Popen(["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{server.port}"], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        time.sleep(0.5)
+        answer = client.communicate("R\n", timeout=20)[0]
+    assert "RENEGOTIATING" in answer and "no renegotiation" in answer, answer[-2000:]
+    with Client(server) as other:
+        assert other.get("/hello").status == 200
 
 
 def test_sessions_are_not_resumed(server):
