@@ -36,23 +36,31 @@ static void trustedcas(struct api_call *call)
 
 /* ---- datapathcertificates ------------------------------------------------------------------- */
 
+/* An Enforcer renews its own certificate, and no other's. Anybody else would become that Enforcer:
+ * that takes the right to register one as well. */
+static bool may_renew(const struct api_call *call, const struct object *enforcer)
+{
+    const char *own = call->caller->enforcer_id, *namespace = enforcer->space->name;
+    struct auth *auth = call->console->auth;
+
+    if (own)
+        return strcmp(own, enforcer->id) == 0;
+    return auth_allowed(auth, call->caller, AUTH_CREATE, call->kind, namespace, NULL) &&
+           auth_allowed(auth, call->caller, AUTH_CREATE, enforcer->kind, namespace, NULL);
+}
+
 /* The Enforcer that a certificate is wanted for; NULL: the call has been failed. */
 static const struct object *enforcer_of(struct api_call *call, const json_t *sparse)
 {
     const char *id = json_string_value(json_object_get(sparse, "objectID"));
     const char *type = json_string_value(json_object_get(sparse, "type"));
     const struct object *object = id ? objects_find(call->console->objects, id) : NULL;
-    const char *own = call->caller->enforcer_id;
 
     if (type && *type && strcmp(type, "Enforcer") != 0) {
         fail(call, 422, "Validation error", "type", "only certificates for Enforcers are made");
         return NULL;
     }
-    /* An Enforcer gets its own, and no other's; people where they may. */
-    if (!object || strcmp(object->kind->name, "enforcer") != 0 ||
-        (own ? strcmp(own, object->id) != 0
-             : !auth_allowed(call->console->auth, call->caller, AUTH_CREATE, call->kind,
-                             object->space->name, NULL))) {
+    if (!object || strcmp(object->kind->name, "enforcer") != 0 || !may_renew(call, object)) {
         fail(call, 404, "Object not found", "objectID",
              "there is no such Enforcer whose certificate is yours to renew");
         return NULL;

@@ -131,8 +131,11 @@ def test_changing_an_enforcer_is_no_right_to_become_it(console, admin):
     imported = runtime.post("/import", {"data": {"APIVersion": 1, "data": {"enforcers": [
         {**body, "certificateRequest": request_pem(new_key())}]}}}, namespace="/a")
     assert imported.status == 403
+    renewal = {"objectID": host["ID"], "CSR": request_pem(new_key())}
+    assert runtime.post("/datapathcertificates", renewal).status == 404
     assert admin.get(f"/enforcers/{host['ID']}").body["certificate"] == host["certificate"]
     assert admin.put(f"/enforcers/{host['ID']}", {**body, "certificateRequest": request_pem(new_key())}).status == 200
+    assert admin.post("/datapathcertificates", renewal).status == 200
 
 
 def test_the_certificate_of_an_enforcer_changes_nothing_whatever_policies_say(console, admin):
