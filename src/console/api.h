@@ -39,6 +39,7 @@ struct api_call {
     size_t n_warnings;
     json_t *transient;   /* attributes of the body that are taken once and never stored, or NULL */
     json_t *reply;       /* attributes that only this answer shows; hooks of writes may set it */
+    bool reply_secret;   /* and that are not stored for a repeated request (Idempotency-Key) */
     char *cookie;        /* Set-Cookie of the answer, or NULL; free()d with the call */
     char *password_hash; /* of the body's password, made off the loop; or NULL */
     void *hook_data;     /* free()d with the call */

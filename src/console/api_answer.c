@@ -327,12 +327,19 @@ static int add_idempotency(struct api_call_private *call, struct change_set *set
 {
     _cleanup_free_
     char *text = NULL;
-    json_t *answer;
+    json_t *answer, *kept;
+    const char *name;
+    json_t *value;
     int r;
 
     if (!call->idempotency_key)
         return 0;
-    answer = json_pack("{s:i, s:O?}", "status", status, "body", body);
+    kept = json_copy(body);
+    if (body && !kept)
+        return -ENOMEM;
+    if (call->public.reply_secret)
+        json_object_foreach(call->public.reply, name, value) json_object_del(kept, name);
+    answer = json_pack("{s:i, s:o?}", "status", status, "body", kept);
     text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
     json_decref(answer);
     r = text ? change_set_idempotency(set, call->idempotency_key, text) : -ENOMEM;

@@ -206,6 +206,7 @@ static int set_otp(struct api_call *call, bool was_enabled, json_t *object)
     uri = totp_uri(secret, ISSUER, name ? name : "");
     json_decref(call->reply);
     call->reply = uri ? json_pack("{s:s}", "OTPURI", uri) : NULL;
+    call->reply_secret = true;
     r = call->reply ? put_otp_secret(call->console, call->id, secret, object) : -ENOMEM;
     OPENSSL_cleanse(secret, strlen(secret));
     if (uri)

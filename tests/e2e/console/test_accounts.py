@@ -126,3 +126,16 @@ def test_secrets_of_one_time_passwords_are_sealed(tmp_path):
         time.sleep(0.05)
     assert login(Client(console), "otp", OLD, vinceOTP=totp(answer["OTPURI"], 1)).status == 200
     assert console.stop() == 0
+
+
+def test_the_secret_is_not_kept_for_a_repeated_request(tmp_path):
+    console = Installation(tmp_path)
+    client = console.administrator()
+    body = {"name": "once", "email": "o@example.com", "password": OLD, "OTPEnabled": True}
+    first = client.post("/accounts", body, namespace="/", headers={"Idempotency-Key": "k"})
+    secret = first.body["OTPURI"].split("secret=")[1].split("&")[0]
+    again = client.post("/accounts", body, namespace="/", headers={"Idempotency-Key": "k"})
+    assert again.status == 200 and again.body["ID"] == first.body["ID"] and secret not in again.text
+    with sqlite3.connect(os.path.join(console.data, "console.db"), timeout=20) as db:
+        assert secret not in "".join(db.iterdump())
+    assert console.stop() == 0
