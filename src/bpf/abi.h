@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 3u
+#define ABI_VERSION 4u
 
 /* ---- Numbers ------------------------------------------------------------------------------- */
 
@@ -182,8 +182,13 @@ struct abi_address {
 /* Current and previous of the peer, each with the own key in use and the one before it. Of several
  * with one epoch of the peer the first counts. */
 #define ABI_KEYS_PER_PEER 4
-/* peer_keys: enforcer id (u32) → this. 128-bit SipHash keys in two little-endian words each. */
+/*
+ * peer_keys: enforcer id (u32) → this. 128-bit SipHash keys in two little-endian words each.
+ * `owner` is that id again, and first: the kernel may make another element of one that a program is
+ * reading.
+ */
 struct abi_peer_keys {
+    __u32 owner, pad;
     struct {
         __u64 k0, k1;
         __u16 peer_epoch; /* epoch of the peer's key pair */
@@ -386,7 +391,7 @@ static_assert(sizeof(struct abi_verdict_key) == 8, "abi_verdict_key");
 static_assert(sizeof(struct abi_range_key) == 12, "abi_range_key");
 static_assert(sizeof(struct abi_verdict) == 24, "abi_verdict");
 static_assert(sizeof(struct abi_address_key) == 20, "abi_address_key");
-static_assert(sizeof(struct abi_peer_keys) == 96, "abi_peer_keys");
+static_assert(sizeof(struct abi_peer_keys) == 104, "abi_peer_keys");
 static_assert(sizeof(struct abi_socket) == 72, "abi_socket");
 static_assert(sizeof(struct abi_flow_key) == 44, "abi_flow_key");
 static_assert(sizeof(struct abi_flow) == 16, "abi_flow");

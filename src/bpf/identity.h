@@ -163,6 +163,17 @@ static __subprog __u64 proof_mac(const struct proof *p)
 }
 
 /*
+ * Asked after keys were read from an element: were they this peer's? The kernel may make an element
+ * that user space replaces into another peer's while a program still reads it (since 6.1 memory of
+ * BPF maps is used again at once); the owner is written before the keys.
+ */
+static __always_inline int keys_are_of(const struct abi_peer_keys *keys, __u32 peer)
+{
+    asm volatile("" ::: "memory");
+    return *(const volatile __u32 *)&keys->owner == peer;
+}
+
+/*
  * Does `tail` prove the transcript under one of the keys shared with the peer? On success the key
  * and epochs are left in the proof. `own_is_a`: which of the two epochs is ours.
  */
@@ -179,7 +190,7 @@ static __subprog int proof_verify(struct proof *p, const struct abi_peer_keys *k
         p->epoch_a = own_is_a ? keys->key[i].own_epoch : keys->key[i].peer_epoch;
         p->epoch_b = own_is_a ? keys->key[i].peer_epoch : keys->key[i].own_epoch;
         if (proof_mac(p) == tail)
-            return 1;
+            return keys_are_of(keys, own_is_a ? p->enforcer_b : p->enforcer_a);
     }
     return 0;
 }

@@ -60,6 +60,8 @@ static __subprog __u32 listener_claim(const struct packet *p, const struct found
     pd->handshake.k0 = keys->key[i].k0;
     pd->handshake.k1 = keys->key[i].k1;
     pd->handshake.own_epoch = keys->key[i].own_epoch;
+    if (!keys_are_of(keys, o->enforcer))
+        return ABI_REASON_EPOCH;
     pd->handshake.peer_epoch = epoch;
     pd->handshake.peer_enforcer = o->enforcer;
     pd->handshake.peer_identity = o->identity;

@@ -143,6 +143,8 @@ static __subprog int crossed_write(struct bpf_sock_ops *ctx, struct abi_socket *
     proof.identity_b = pu_identity(st->pu);
     proof.epoch_a = keys->key[0].peer_epoch;
     proof.epoch_b = keys->key[0].own_epoch;
+    if (!keys_are_of(keys, st->peer_enforcer))
+        return 0;
     proof.role = 'B';
     option_fill(&o, c->enforcer_id, proof.identity_b, proof_mac(&proof));
     bpf_store_hdr_opt(ctx, &o, sizeof(o), 0);

@@ -257,6 +257,31 @@ static void test_data_races_the_handshake(void **state)
     assert_int_equal(fixture_counter(&fixture, "mac_mismatch"), 0);
 }
 
+/* An element of the table of keys that has become another peer's proves nothing. */
+static void test_keys_of_another_peer(void **state)
+{
+    struct abi_peer_keys keys;
+    uint32_t id = FIXTURE_ENFORCER;
+    uint64_t before;
+    int fd;
+
+    (void)state;
+    assert_int_equal(fixture_open(&fixture, NULL), 0);
+    assert_int_equal(fixture_policy(&fixture, WEB_TO_DB), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+    fd = bpf_map__fd(fixture.datapath->skeleton->maps.peer_keys);
+    assert_int_equal(bpf_map_lookup_elem(fd, &id, &keys), 0);
+    assert_int_equal(keys.owner, FIXTURE_ENFORCER);
+    before = fixture_counter(&fixture, "epoch");
+    keys.owner++;
+    assert_int_equal(bpf_map_update_elem(fd, &id, &keys, BPF_ANY), 0);
+    assert_int_not_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+    assert_true(fixture_counter(&fixture, "epoch") > before);
+    keys.owner--;
+    assert_int_equal(bpf_map_update_elem(fd, &id, &keys, BPF_ANY), 0);
+    assert_int_equal(tcp_connection(&fixture, FIXTURE_WEB, FIXTURE_DB, AF_INET, PORT), 0);
+}
+
 static int connect_slowly(void *argument)
 {
     struct tcp_endpoint *e = argument;
@@ -428,6 +453,7 @@ int main(void)
         cmocka_unit_test_teardown(test_excluded_is_left_alone, done),
         cmocka_unit_test_teardown(test_other_protocols_on_loopback, done),
         cmocka_unit_test_teardown(test_data_races_the_handshake, done),
+        cmocka_unit_test_teardown(test_keys_of_another_peer, done),
         cmocka_unit_test_teardown(test_forged_answer, done),
         cmocka_unit_test_teardown(test_namespaces_are_let_go, done),
         cmocka_unit_test_teardown(test_identity_is_banked, done),

@@ -118,7 +118,7 @@ static int pin_path(const struct datapath *dp, char path[PATH_BYTES * 2], const 
 
 #define MAPS_DIR_TEXT(v) "maps-v" #v
 #define MAPS_DIR_EXPAND(v) MAPS_DIR_TEXT(v)
-#define MAPS_DIR_VERSION 3
+#define MAPS_DIR_VERSION 4
 static_assert(MAPS_DIR_VERSION == ABI_VERSION, "raise both");
 #define MAPS_DIR MAPS_DIR_EXPAND(MAPS_DIR_VERSION)
 

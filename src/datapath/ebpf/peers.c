@@ -54,6 +54,7 @@ static size_t keys_of_peer(const struct datapath_peer_key *keys, size_t n,
     size_t i;
 
     memset(ret, 0, sizeof(*ret));
+    ret->owner = keys[0].enforcer_id;
     for (i = 0; i < n && keys[i].enforcer_id == keys[0].enforcer_id; i++) {
         if (i >= ABI_KEYS_PER_PEER)
             continue;
@@ -99,6 +100,16 @@ static void keys_keep(int fd, __u32 id, uint16_t own_epoch, struct abi_peer_keys
     explicit_bzero(&old, sizeof(old));
 }
 
+/* What is there already is left alone: an element that is replaced is another's a moment later. */
+static bool keys_same(int fd, __u32 id, const struct abi_peer_keys *value)
+{
+    struct abi_peer_keys old;
+    bool same = bpf_map_lookup_elem(fd, &id, &old) == 0 && memcmp(&old, value, sizeof(old)) == 0;
+
+    explicit_bzero(&old, sizeof(old));
+    return same;
+}
+
 static int keys_write(int fd, const struct datapath_peer_key *keys, size_t n, bool keep,
                       uint16_t kept_epoch)
 {
@@ -111,7 +122,7 @@ static int keys_write(int fd, const struct datapath_peer_key *keys, size_t n, bo
         i += keys_of_peer(keys + i, n - i, &value);
         if (keep)
             keys_keep(fd, id, kept_epoch, &value);
-        if (bpf_map_update_elem(fd, &id, &value, BPF_ANY) < 0)
+        if (!keys_same(fd, id, &value) && bpf_map_update_elem(fd, &id, &value, BPF_ANY) < 0)
             return -errno;
     }
     return 0;
