@@ -165,59 +165,51 @@ static json_t *f_nindent(ARGUMENTS)
     return indent(run, arguments, "\n");
 }
 
-static json_t *map_bytes(struct run *run, json_t *const *arguments, int (*change)(int))
-{
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *part = argument(run, arguments, 0);
+/* What is made of a text, by the argument before it where there are two. */
+typedef void text_change_fn(const char *text, const char *with, struct buf *ret);
 
-    if (!part)
+static json_t *changed(struct run *run, json_t *const *arguments, size_t n, text_change_fn *change)
+{
+    _cleanup_buf_ struct buf result = new_text();
+    _cleanup_free_
+    char *with = n == 2 ? argument(run, arguments, 0) : strdup("");
+    _cleanup_free_
+    char *text = with ? argument(run, arguments, n - 1) : NULL;
+
+    if (!text)
         return NULL;
-    for (char *at = part; *at; at++) /* ASCII only: other bytes stay */
-        *at = (unsigned char)*at < 128 ? (char)change(*at) : *at;
-    buf_puts(&text, part);
-    return value_string(run, &text);
+    change(text, with, &result);
+    return value_string(run, &result);
 }
 
-static json_t *f_upper(ARGUMENTS)
+/* ASCII only: other bytes stay. */
+static void upper(const char *text, const char *with, struct buf *ret)
 {
-    return map_bytes(run, arguments, toupper);
+    for (; *text; text++)
+        buf_printf(ret, "%c", (unsigned char)*text < 128 ? toupper(*text) : *text);
 }
 
-static json_t *f_lower(ARGUMENTS)
+static void lower(const char *text, const char *with, struct buf *ret)
 {
-    return map_bytes(run, arguments, tolower);
+    for (; *text; text++)
+        buf_printf(ret, "%c", (unsigned char)*text < 128 ? tolower(*text) : *text);
 }
 
-static json_t *f_trim(ARGUMENTS)
+static void trim(const char *text, const char *with, struct buf *ret)
 {
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *part = argument(run, arguments, 0);
-    const char *from = part, *to = part ? part + strlen(part) : NULL;
+    static const char blanks[] = " \t\r\n";
+    size_t len;
 
-    if (!part)
-        return NULL;
-    while (from < to && strchr(" \t\r\n", *from))
-        from++;
-    while (to > from && strchr(" \t\r\n", to[-1]))
-        to--;
-    buf_append(&text, from, (size_t)(to - from));
-    return value_string(run, &text);
+    text += strspn(text, blanks);
+    len = strlen(text);
+    while (len > 0 && strchr(blanks, text[len - 1]))
+        len--;
+    buf_append(ret, text, len);
 }
 
-static json_t *f_trim_prefix(ARGUMENTS)
+static bool begins_with(const char *text, const char *prefix)
 {
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *prefix = argument(run, arguments, 0);
-    _cleanup_free_
-    char *part = prefix ? argument(run, arguments, 1) : NULL;
-
-    if (!part)
-        return NULL;
-    buf_puts(&text, strncmp(part, prefix, strlen(prefix)) == 0 ? part + strlen(prefix) : part);
-    return value_string(run, &text);
+    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 static bool ends_with(const char *text, const char *suffix)
@@ -227,21 +219,47 @@ static bool ends_with(const char *text, const char *suffix)
     return len >= n && strcmp(text + len - n, suffix) == 0;
 }
 
-static json_t *f_trim_suffix(ARGUMENTS)
+static void trim_prefix(const char *text, const char *prefix, struct buf *ret)
 {
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *suffix = argument(run, arguments, 0);
-    _cleanup_free_
-    char *part = suffix ? argument(run, arguments, 1) : NULL;
-
-    if (!part)
-        return NULL;
-    if (ends_with(part, suffix))
-        part[strlen(part) - strlen(suffix)] = '\0';
-    buf_puts(&text, part);
-    return value_string(run, &text);
+    buf_puts(ret, begins_with(text, prefix) ? text + strlen(prefix) : text);
 }
+
+static void trim_suffix(const char *text, const char *suffix, struct buf *ret)
+{
+    buf_append(ret, text, strlen(text) - (ends_with(text, suffix) ? strlen(suffix) : 0));
+}
+
+static void put_or_fail(struct buf *ret, char *text)
+{
+    if (text)
+        buf_puts(ret, text);
+    else
+        ret->error = -ENOMEM;
+    free(text);
+}
+
+static void b64enc(const char *text, const char *with, struct buf *ret)
+{
+    put_or_fail(ret, base64_encode(text, strlen(text)));
+}
+
+static void sha256sum(const char *text, const char *with, struct buf *ret)
+{
+    put_or_fail(ret, sha256_hex(text, strlen(text)));
+}
+
+#define CHANGE(name)                                                                               \
+    static json_t *f_##name(ARGUMENTS)                                                             \
+    {                                                                                              \
+        return changed(run, arguments, n, name);                                                   \
+    }
+CHANGE(upper)
+CHANGE(lower)
+CHANGE(trim)
+CHANGE(trim_prefix)
+CHANGE(trim_suffix)
+CHANGE(b64enc)
+CHANGE(sha256sum)
 
 static json_t *f_replace(ARGUMENTS)
 {
@@ -275,11 +293,6 @@ static json_t *test(struct run *run, json_t *const *arguments, text_test_fn *hol
     char *text = part ? argument(run, arguments, 1) : NULL;
 
     return text ? json_boolean(holds(text, part)) : NULL;
-}
-
-static bool begins_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 static bool has_part(const char *text, const char *part)
@@ -348,20 +361,6 @@ static json_t *f_split_list(ARGUMENTS)
     return NULL;
 }
 
-static json_t *f_b64enc(ARGUMENTS)
-{
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *part = argument(run, arguments, 0);
-    _cleanup_free_
-    char *encoded = part ? base64_encode(part, strlen(part)) : NULL;
-
-    if (!encoded)
-        return NULL;
-    buf_puts(&text, encoded);
-    return value_string(run, &text);
-}
-
 static json_t *f_b64dec(ARGUMENTS)
 {
     _cleanup_buf_ struct buf text = new_text();
@@ -374,20 +373,6 @@ static json_t *f_b64dec(ARGUMENTS)
     if (!decoded)
         return part ? run_fail(run, "b64dec: found something that is no base64") : NULL;
     buf_append(&text, decoded, len);
-    return value_string(run, &text);
-}
-
-static json_t *f_sha256sum(ARGUMENTS)
-{
-    _cleanup_buf_ struct buf text = new_text();
-    _cleanup_free_
-    char *part = argument(run, arguments, 0);
-    _cleanup_free_
-    char *sum = part ? sha256_hex(part, strlen(part)) : NULL;
-
-    if (!sum)
-        return NULL;
-    buf_puts(&text, sum);
     return value_string(run, &text);
 }
 
