@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+import os
+import shutil
 
 import pytest
 
+from auth_client import Console
 from installation import Installation, Postgres
 
 numbers = itertools.count(1)
@@ -27,6 +30,28 @@ def installation(database, tmp_path_factory):
     installation = Installation(tmp_path_factory.mktemp("console"), database)
     yield installation
     assert installation.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def console(database, tmp_path_factory):
+    """The same with clients that know more: see auth_client.py."""
+    console = Console(tmp_path_factory.mktemp("console"), database)
+    yield console
+    assert console.stop() == 0
+
+
+@pytest.fixture
+def pair(postgres, tmp_path_factory):
+    """Two Consoles of one authority on one database."""
+    database = postgres.database()
+    first = Installation(tmp_path_factory.mktemp("one"), database)
+    directory = tmp_path_factory.mktemp("two")
+    os.mkdir(directory / "console", 0o700)
+    for name in ("ca.crt", "ca.key"):
+        shutil.copy(os.path.join(first.data, name), directory / "console")
+    second = Installation(directory, database)
+    yield first, second
+    assert second.stop() == 0 and first.stop() == 0
 
 
 @pytest.fixture(scope="module")

@@ -25,13 +25,6 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def console(database, tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("attacks"), database)
-    yield console
-    assert console.stop() == 0
-
-
-@pytest.fixture(scope="module")
 def admin(console):
     admin = console.administrator()
     for name in ("a", "b"):

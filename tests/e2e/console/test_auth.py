@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlparse
 import jwt
 import pytest
 
-from auth_client import Client, Console, key_pem, new_key, request_pem
+from auth_client import Client, key_pem, new_key, request_pem
 
 ID = "0123456789abcdef01234567"
 ADMINISTRATOR = "@auth:role=namespace.administrator"
@@ -19,13 +19,6 @@ OWN = {"/authn", "/apichecks", "/roles", "/accessiblenamespaces", "/authz", "/da
        "/logout"}
 # Needs no token: getting one, and what a load balancer asks.
 OPEN = {("POST", "/issue"), ("GET", "/healthchecks")}
-
-
-@pytest.fixture(scope="module")
-def console(database, tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("auth"), database)
-    yield console
-    assert console.stop() == 0
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatusCode
 from websockets.legacy.client import connect
 
-from auth_client import Console
 
 QUIET_S = 0.4
-
-
-@pytest.fixture(scope="module")
-def console(database, tmp_path_factory):
-    console = Console(tmp_path_factory.mktemp("events"), database)
-    yield console
-    assert console.stop() == 0
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong passwords and used one-time passwords count at all Consoles of a database, and after restarts."""
 import os
-import shutil
 import sqlite3
 import threading
 import time
@@ -12,19 +11,6 @@ from auth_client import Client
 from installation import Installation
 from test_accounts import OLD, login, made
 from test_auth import totp
-
-
-@pytest.fixture
-def pair(postgres, tmp_path_factory):
-    database = postgres.database()
-    first = Installation(tmp_path_factory.mktemp("one"), database)
-    directory = tmp_path_factory.mktemp("two")
-    os.mkdir(directory / "console", 0o700)
-    for name in ("ca.crt", "ca.key"):
-        shutil.copy(os.path.join(first.data, name), directory / "console")
-    second = Installation(directory, database)
-    yield first, second
-    assert second.stop() == 0 and first.stop() == 0
 
 
 @pytest.fixture(params=["ann", "nobody"])

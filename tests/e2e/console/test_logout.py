@@ -7,7 +7,7 @@ import pytest
 
 from auth_client import Client, key_pem, new_key, request_pem
 from test_accounts import OLD, login, made
-from test_logins import pair, wait_until  # noqa: F401 (a fixture)
+from test_logins import wait_until
 
 
 def good(client, token):

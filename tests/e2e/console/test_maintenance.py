@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """bulkhead-console maintenance: writes are answered with 423, everything else goes on."""
-import os
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from installation import BINARY, Installation
+from installation import BINARY
 from link_client import HEARTBEAT, Registered
 
 
@@ -101,14 +99,8 @@ def test_wrong_words(installation, words, problem):
     assert problem in maintenance(installation, *words, status=2)
 
 
-def test_all_consoles_of_a_database_at_once(postgres, tmp_path_factory):
-    database = postgres.database()
-    first = Installation(tmp_path_factory.mktemp("one"), database)
-    directory = tmp_path_factory.mktemp("two")
-    os.mkdir(directory / "console", 0o700)
-    for name in ("ca.crt", "ca.key"):
-        shutil.copy(os.path.join(first.data, name), directory / "console")
-    second = Installation(directory, database)
+def test_all_consoles_of_a_database_at_once(pair):
+    first, second = pair
     a, b = first.administrator(), second.administrator(first.credential())
     for i in range(10):
         maintenance(first if i % 2 else second, "on", "--reason", f"turn {i}")
@@ -117,4 +109,3 @@ def test_all_consoles_of_a_database_at_once(postgres, tmp_path_factory):
         maintenance(second if i % 2 else first, "off")
         assert a.post("/namespaces", {"name": f"a{i}"}, namespace="/").status == 200
         assert b.post("/namespaces", {"name": f"b{i}"}, namespace="/").status == 200
-    assert second.stop() == 0 and first.stop() == 0
