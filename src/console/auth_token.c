@@ -189,13 +189,18 @@ static bool names(const json_t *list, const json_t *id)
 static const char *revocation_problem(const struct objects *objects, const char *origin_id,
                                       const json_t *token)
 {
-    const struct schema_kind *kind = schema_kind_find(AUTH_REVOCATION_KIND);
-    const struct object *object = objects_find_unique(objects, kind, origin_id);
-    json_t *body = object ? object_parse(object) : NULL, *list = json_object_get(body, "tokens");
+    static const struct schema_kind *kind; /* looked for once: this is done for every request */
+    const struct object *object;
+    json_t *body, *list;
     bool revoked;
 
+    if (!kind)
+        kind = schema_kind_find(AUTH_REVOCATION_KIND);
+    object = objects_find_unique(objects, kind, origin_id);
     if (!object)
         return NULL;
+    body = object_parse(object);
+    list = json_object_get(body, "tokens");
     revoked = !body || names(list, json_object_get(token, "jti")) ||
               names(list, json_object_get(token, "family")) ||
               json_integer_value(json_object_get(token, "iat")) <=

@@ -495,7 +495,8 @@ static bool sweep_one(struct client *client, int64_t now_ms, bool may_check)
     if (!client->token || now_ms < client->check_ms || !may_check)
         return false;
     client->check_ms = now_ms + TOKEN_CHECK_MS;
-    if (auth_check_token(auth, client->token, client->address, &error, &caller) < 0)
+    if (auth_check_token(auth, client->token, client->address, &error, &caller) < 0 &&
+        error.status != 429) /* too much is checked now: the next time */
         http_socket_close(client->socket, CLOSE_POLICY, error.description);
     caller_free(&caller);
     return true;

@@ -61,7 +61,10 @@ static void authn_answer(struct api_call *call, const char *token)
     if (token) {
         if (auth_check_token(call->console->auth, token, call->request->client, &error, &other) <
             0) {
-            fail(call, 422, "Not authenticated", "token", error.description);
+            if (error.status == 429)
+                api_fail(call, &error, NULL);
+            else
+                fail(call, 422, "Not authenticated", "token", error.description);
             return;
         }
         caller = other;

@@ -57,12 +57,9 @@ void realm_refuse(struct realm_attempt *attempt, int status, const char *format,
     attempt_free(attempt);
 }
 
-void realm_limit(struct realm_attempt *attempt, const char *address, uint32_t wait_s)
+void realm_fail(struct realm_attempt *attempt, const struct api_error *error)
 {
-    struct api_error error = {0};
-
-    api_error_limit(&error, LIMIT_PASSWORDS, address, wait_s);
-    api_fail(attempt->call, &error, NULL);
+    api_fail(attempt->call, error, NULL);
     attempt_free(attempt);
 }
 

@@ -38,8 +38,7 @@ void realm_accept(struct realm_attempt *attempt, struct realm_identity *identity
 void realm_refuse(struct realm_attempt *attempt, int status, const char *format, ...)
     _printf_(3, 4);
 
-/* 429: too many passwords from that address. */
-void realm_limit(struct realm_attempt *attempt, const char *address, uint32_t wait_s);
+void realm_fail(struct realm_attempt *attempt, const struct api_error *error);
 
 /* Instead, when the Console is stopping (console->api is gone): nobody is answered any more. */
 void realm_drop(struct realm_attempt *attempt);

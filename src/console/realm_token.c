@@ -41,7 +41,7 @@ static void identify(struct realm_attempt *attempt)
     else
         r = auth_authenticate(call->console->auth, call->request, &error, &parent);
     if (r < 0) {
-        realm_refuse(attempt, error.status, "%s", error.description);
+        realm_fail(attempt, &error);
         return;
     }
     if (!parent->token) {

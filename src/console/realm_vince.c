@@ -315,6 +315,7 @@ static void identify(struct realm_attempt *attempt)
     struct console *console = realm_call(attempt)->console;
     int64_t locked_ms;
     char address[LIMITS_ADDRESS_MAX];
+    struct api_error error = {0};
     uint32_t wait_s;
 
     if (!name || !*name || !password || strlen(name) >= LOGINS_NAME_MAX) {
@@ -335,12 +336,14 @@ static void identify(struct realm_attempt *attempt)
     }
     limits_address(realm_call(attempt)->request->client, address);
     wait_s = limits_take(console->limits, LIMIT_PASSWORDS, address, 1, uv_hrtime());
-    if (wait_s)
-        realm_limit(attempt, address, wait_s);
-    else if (n_checks >= CHECKS_MAX)
+    if (wait_s) {
+        api_error_limit(&error, LIMIT_PASSWORDS, address, wait_s);
+        realm_fail(attempt, &error);
+    } else if (n_checks >= CHECKS_MAX) {
         realm_refuse(attempt, 503, "too many passwords are being checked: try again");
-    else if (check_start(attempt, name, password) < 0)
+    } else if (check_start(attempt, name, password) < 0) {
         realm_refuse(attempt, 503, "out of memory");
+    }
 }
 
 const struct realm realm_vince = {.name = "Vince", .identify = identify};

@@ -87,6 +87,7 @@ def test_strangers(start):
     refused(answers[-1])
     refused(stranger.post("/issue", {"realm": "Certificate"}))
     refused(stranger.get("/_meta/routes"))
+    refused(admin.post("/authn", {"token": "a.b.c"}, namespace="/"))
     for _ in range(5):
         assert admin.get("/namespaces", namespace="/").status == 200
 
