@@ -171,7 +171,7 @@ static int namespace_make(struct api_call *call, json_t *object, struct change_s
     if (problem)
         return refuse(error, 422, "Validation error", "name", "found '%.200s', expected %s", path,
                       problem);
-    if (orphans_in(call->console->objects, path))
+    if (orphans_in(call->console, path))
         return refuse(error, 409, "Conflict", "name",
                       "what was in the namespace %.200s before is being deleted%s: try again", path,
                       "");

@@ -162,11 +162,20 @@ static bool has_objects(const struct space_entry *space)
     return false;
 }
 
-bool orphans_in(const struct objects *objects, const char *namespace)
+static bool is_left(const struct space_entry *space)
 {
-    const struct space_entry *space = objects_space_find(objects, namespace);
+    return space->public.parent && !space->public.object && has_objects(space);
+}
 
-    return space && space->public.parent && !space->public.object && has_objects(space);
+bool orphans_in(struct console *console, const char *namespace)
+{
+    const struct space_entry *space = objects_space_find(console->objects, namespace);
+
+    if (!space || !is_left(space))
+        return false;
+    if (console->orphans) /* should it have given up */
+        start(console->orphans, namespace);
+    return true;
 }
 
 /* What a Console had not yet taken away when it was killed. */
@@ -176,7 +185,7 @@ static void sweep_all(struct orphans *orphans)
 
     for (size_t i = 0; i < objects->n_space_heads; i++)
         for (const struct space_entry *at = objects->spaces[i]; at; at = at->next)
-            if (orphans_in(objects, at->name))
+            if (is_left(at))
                 start(orphans, at->name);
 }
 

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 struct console;
-struct objects;
 struct orphans;
 /* Once, after everything was loaded. Begins with what a Console left that was killed. */
 int orphans_new(struct console *console, struct orphans **ret);
 /* After commit_free(), which ends what is under way. */
 void orphans_free(struct orphans **orphans);
-/* Is something left in a namespace that is not there? Nobody makes it anew before that is gone. */
-bool orphans_in(const struct objects *objects, const char *namespace);
+/* Is something left in a namespace that is not there? Nobody makes it anew before that is gone,
+ * which this sees to. */
+bool orphans_in(struct console *console, const char *namespace);
