@@ -98,6 +98,14 @@ int64_t auth_quota_left(struct auth *auth, const struct caller *caller);
  */
 int auth_check_grant(struct auth *auth, const struct caller *caller, const char *namespace,
                      const json_t *policy, struct api_error *error);
+/*
+ * A policy that is no fallback takes from whom it is for what fallback ones give him there, and
+ * gives it back when it goes: both are for who holds that.
+ * @param id  of the policy; "" when it is to be made
+ * @return as auth_check_grant()
+ */
+int auth_check_silenced(struct auth *auth, const struct caller *caller, const char *id,
+                        const char *namespace, const json_t *policy, struct api_error *error);
 /* Are these permissions within those that the caller's token is restricted to? */
 bool auth_permissions_within(const json_t *permissions, const struct caller *caller);
 /* Whoever can act as somebody has all that this one has: does the caller hold each policy that

@@ -223,6 +223,70 @@ int auth_check_grant(struct auth *auth, const struct caller *caller, const char 
     return r;
 }
 
+/* ---- Fallback policies ---------------------------------------------------------------------- */
+
+/* "@auth:realm=certificate" → length of "@auth:realm=" when nobody has two of these. */
+static size_t single_key(const char *claim)
+{
+    static const char *const keys[] = {
+        "@auth:realm=", "@auth:subject=", "@auth:id=", "@auth:account="};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (strncmp(claim, keys[i], strlen(keys[i])) == 0)
+            return strlen(keys[i]);
+    return 0;
+}
+
+/* Can somebody have the claims of both? */
+static bool clauses_meet(const struct tag_set *a, const struct tag_set *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        size_t len = single_key(a->tags[i]);
+
+        for (size_t j = 0; j < b->n && len > 0; j++)
+            if (strncmp(a->tags[i], b->tags[j], len) == 0 && strcmp(a->tags[i], b->tags[j]) != 0)
+                return false;
+    }
+    return true;
+}
+
+static bool policies_meet(const struct auth_policy *a, const struct auth_policy *b)
+{
+    if (!namespace_is_within(a->authorized, b->authorized) &&
+        !namespace_is_within(b->authorized, a->authorized))
+        return false;
+    for (size_t i = 0; i < a->n_clauses; i++)
+        for (size_t j = 0; j < b->n_clauses; j++)
+            if (clauses_meet(&a->clauses[i], &b->clauses[j]))
+                return true;
+    return false;
+}
+
+int auth_check_silenced(struct auth *auth, const struct caller *caller, const char *id,
+                        const char *namespace, const json_t *policy, struct api_error *error)
+{
+    struct auth_policy *own = NULL, *fallback = NULL, *next = NULL;
+    int r = 0;
+
+    assert(auth && caller && id && namespace && policy && error);
+
+    if (!auth->policies.fallbacks)
+        return 0;
+    r = auth_policy_new(namespace, policy, &own);
+    if (r < 0)
+        return r;
+    HASH_ITER(hh_fallback, auth->policies.fallbacks, fallback, next)
+    {
+        if (r == 0 && !own->fallback && strcmp(fallback->id, id) != 0 &&
+            policies_meet(own, fallback) && !holds(auth, caller, fallback))
+            r = refuse(error, "subject",
+                       "fallback policies count for somebody whom the policy names, or not, as it "
+                       "is there or not: they give more than you hold");
+    }
+    auth_policy_free(&own);
+    return r;
+}
+
 bool auth_permissions_within(const json_t *permissions, const struct caller *caller)
 {
     struct auth_mask wanted = {0};

@@ -37,7 +37,7 @@ bool auth_is_own(const struct schema_kind *kind, enum auth_verb verb);
 /* ---- auth_policy.c: the index of API authorization policies --------------------------------- */
 
 struct auth_policy {
-    UT_hash_handle hh; /* by id */
+    UT_hash_handle hh, hh_fallback; /* by id */
     char id[SCHEMA_ID_LEN + 1];
     char *name, *namespace, *authorized; /* of the policy; what it opens, with all below */
     struct tag_set *clauses;
@@ -61,7 +61,7 @@ struct auth_claim {
     size_t n, size;
 };
 struct auth_policies {
-    struct auth_policy *by_id;
+    struct auth_policy *by_id, *fallbacks; /* the latter with hh_fallback */
     struct auth_claim *by_claim;
 };
 /* What a policy object says; with `broken` set it can be read in part only, and grants nothing. */

@@ -227,6 +227,8 @@ void auth_policies_remove(struct auth_policies *policies, const char *id)
         for (size_t j = 0; j < policy->clauses[i].n; j++)
             claim_forget(policies, policy->clauses[i].tags[j], policy);
     HASH_DEL(policies->by_id, policy);
+    if (policy->fallback)
+        HASH_DELETE(hh_fallback, policies->fallbacks, policy);
     auth_policy_free(&policy);
 }
 
@@ -249,6 +251,8 @@ int auth_policies_put(struct auth_policies *policies, const char *id, const char
         return r;
     memcpy(policy->id, id, strlen(id));
     HASH_ADD_STR(policies->by_id, id, policy);
+    if (policy->fallback)
+        HASH_ADD(hh_fallback, policies->fallbacks, id, strlen(policy->id), policy);
     for (size_t i = 0; !policy->broken && i < policy->n_clauses; i++) {
         r = link_clause(policies, policy, &policy->clauses[i]);
         if (r < 0) {
@@ -268,6 +272,7 @@ void auth_policies_clear(struct auth_policies *policies)
     {
         claim_free(policies, claim);
     }
+    HASH_CLEAR(hh_fallback, policies->fallbacks);
     HASH_ITER(hh, policies->by_id, policy, next)
     {
         HASH_DEL(policies->by_id, policy);

@@ -322,19 +322,26 @@ static int check_policy(struct api_call *call, const char *namespace, const json
 static int policy_create(struct api_call *call, json_t *object, struct change_set *set,
                          struct api_error *error)
 {
-    return check_policy(call, call->namespace, object, error);
+    int r = check_policy(call, call->namespace, object, error);
+
+    return r < 0 || !call->caller ? r
+                                  : auth_check_silenced(call->console->auth, call->caller, "",
+                                                        call->namespace, object, error);
 }
 
 /* What gives more than the caller holds is not his to take away, or to make something else of. */
 static int check_before(struct api_call *call, const struct object *before, struct api_error *error)
 {
     _cleanup_json_ json_t *body = object_parse(before);
+    struct auth *auth = call->console->auth;
     int r;
 
     if (!call->caller)
         return 0;
-    r = body ? auth_check_grant(call->console->auth, call->caller, before->space->name, body, error)
-             : -ENOMEM;
+    r = body ? auth_check_grant(auth, call->caller, before->space->name, body, error) : -ENOMEM;
+    if (r == 0)
+        return auth_check_silenced(auth, call->caller, before->id, before->space->name, body,
+                                   error);
     if (r != -EPERM)
         return r;
     return refuse(error, 403, "Forbidden", "ID",
@@ -347,7 +354,12 @@ static int policy_update(struct api_call *call, const struct object *before, jso
 {
     int r = check_before(call, before, error);
 
-    return r < 0 ? r : check_policy(call, before->space->name, object, error);
+    if (r == 0)
+        r = check_policy(call, before->space->name, object, error);
+    return r < 0 || !call->caller
+               ? r
+               : auth_check_silenced(call->console->auth, call->caller, before->id,
+                                     before->space->name, object, error);
 }
 
 static int policy_remove(struct api_call *call, const struct object *before, struct change_set *set,

@@ -330,6 +330,35 @@ def test_nobody_takes_away_what_he_does_not_hold(console, admin):
     assert few.ask("DELETE", "/appcredentials/" + made["ID"]).status == 200
 
 
+def test_fallback_rights_are_not_had_by_undoing_others(console, admin):
+    """A policy that is no fallback takes fallback rights away while it is there: making and undoing it are for who holds them."""
+    editor = account(console, admin, "apiauthorizationpolicy,any", "enforcer,get", "import,post")
+    name = editor.get("/authn").body["claims"]["sub"]
+    (its,) = admin.get("/apiauthorizationpolicies?q=" + quote(f'name == "{name}"'), namespace="/a").body
+    more = {"name": fresh("more"), "subject": [["@auth:realm=vince", "@auth:organization=/"]], "fallback": True,
+            "authorizedIdentities": ["@auth:role=namespace.administrator"], "authorizedNamespace": "/a"}
+    made = admin.post("/apiauthorizationpolicies", more, namespace="/a")
+    assert made.status == 200
+    try:
+        path = "/apiauthorizationpolicies/" + its["ID"]
+        assert editor.get("/externalnetworks", namespace="/a").status == 403
+        assert editor.ask("DELETE", path).status == 403
+        for change in ({"disabled": True}, {"fallback": True}, {"subject": [["@auth:realm=vince", "@auth:account=z"]]},
+                       {"authorizedSubnets": ["192.0.2.1/32"]}, {"expirationTime": "2020-01-01T00:00:00Z"}):
+            assert editor.ask("PATCH", path, change).status == 403, change
+        assert editor.get("/externalnetworks", namespace="/a").status == 403
+        # Nor are others deprived of theirs.
+        few = {"name": fresh("few"), "subject": [["@auth:realm=vince", "@auth:account=somebody"]],
+               "authorizedIdentities": ["enforcer,get"], "authorizedNamespace": "/a"}
+        answer = editor.post("/apiauthorizationpolicies", few, namespace="/a")
+        assert answer.status == 403 and "fallback" in answer.reason
+        few["subject"] = [["@auth:realm=certificate", "@auth:id=x"]]  # whom it is not for
+        assert editor.post("/apiauthorizationpolicies", few, namespace="/a").status == 200
+        assert admin.ask("PATCH", path, {"description": "x"}).status == 200
+    finally:
+        assert admin.ask("DELETE", "/apiauthorizationpolicies/" + made.body["ID"]).status == 200
+
+
 def test_nobody_takes_away_the_account_of_somebody_who_may_more(console, admin):
     maker = caller(console, admin, "/", "account,any")
     boss = account(console, admin, "@auth:role=namespace.administrator")
@@ -781,11 +810,12 @@ def test_nothing_outlives_its_namespace(console, admin):
         maker.start()
     try:
         for _ in range(20):
-            for _ in range(50):  # while something is left of the one before
+            for _ in range(500):  # while something is left of the one before
                 made = admin.post("/namespaces", {"name": "race"}, namespace="/b")
                 if made.status == 200:
                     break
                 assert made.status == 409
+                time.sleep(0.01)
             time.sleep(0.02)
             for _ in range(50):  # what is made meanwhile is a conflict
                 if admin.ask("DELETE", f"/namespaces/{made.body['ID']}?recursive=true").status == 200:
