@@ -63,8 +63,8 @@ void api_fail(struct api_call *call, const struct api_error *error,
  * Adds the activity and the idempotency answer. */
 void api_commit(struct api_call *call, struct change_set **set, int status, json_t *body);
 
-/* As an answer shows it: complete, with computed attributes, X-Fields, and the kind's `show`. New
- * reference; NULL on ENOMEM. */
+/* As an answer shows it: complete, with computed attributes, X-Fields, and the kind's `live` ones.
+ * New reference; NULL on ENOMEM. */
 json_t *api_show(struct api_call *call, const struct object *object);
 
 /*
@@ -82,8 +82,10 @@ struct api_hooks {
     /* Before a write by a route of its own (not one of an import): what takes long, off the loop.
      * Ends with api_prepared(), or ends the call. */
     void (*prepare)(struct api_call *call);
-    /* After an object was made complete for an answer: computed and transient attributes. */
-    void (*show)(struct console *console, const struct object *object, json_t *complete);
+    /* Attributes that are not as they are stored, but as they are now; NULL-terminated. `value`:
+     * new reference; NULL: as it is stored. Answers, filters and order ask it. */
+    const char *const *live;
+    json_t *(*value)(struct console *console, const struct object *object, const char *attribute);
     /* Kinds that are not stored, also as child of a sub-route (parent_kind and parent_id are set
      * then): do everything, end the call. */
     void (*handle)(struct api_call *call);

@@ -144,13 +144,25 @@ void api_fail(struct api_call *call, const struct api_error *error,
     api_send(api_private(call), &response);
 }
 
+void api_show_live(struct console *console, const struct api_hooks *hooks,
+                   const struct object *object, json_t *shown)
+{
+    for (const char *const *name = hooks ? hooks->live : NULL; name && *name; name++) {
+        /* It is there unless X-Fields leave it out. */
+        json_t *value = json_object_get(shown, *name) ? hooks->value(console, object, *name) : NULL;
+
+        if (value)
+            json_object_set_new(shown, *name, value);
+    }
+}
+
 json_t *api_show(struct api_call *call, const struct object *object)
 {
     const struct api_hooks *hooks = api_hooks_of(call->console->api, object->kind);
     json_t *shown = object_show(object, (const char *const *)call->request->fields);
 
-    if (shown && hooks && hooks->show)
-        hooks->show(call->console, object, shown);
+    if (shown)
+        api_show_live(call->console, hooks, object, shown);
     return shown;
 }
 

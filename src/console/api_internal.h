@@ -100,6 +100,10 @@ uint64_t api_thread_ns(void); /* processor time of this thread */
 const struct api_hooks *api_hooks_of(const struct api *api, const struct schema_kind *kind);
 void api_call_free(struct api_call_private *call);
 
+/* Put what is live of an object in its place. */
+void api_show_live(struct console *console, const struct api_hooks *hooks,
+                   const struct object *object, json_t *shown);
+
 /* Ends the call with a response that is made already. */
 void api_send(struct api_call_private *call, struct http_response *response);
 void api_read_list(struct api_call_private *call);

@@ -53,8 +53,7 @@ static bool list_one(void *context, const struct object *object)
         listing->failed = true;
         return false;
     }
-    if (listing->hooks && listing->hooks->show)
-        listing->hooks->show(listing->call->public.console, object, shown);
+    api_show_live(listing->call->public.console, listing->hooks, object, shown);
     encoding_append(listing->encoding, shown, body);
     json_decref(shown);
     return !body->error;
@@ -112,7 +111,18 @@ static void list_free(void *context)
 static bool is_plain(const struct api_call_private *call, const struct api_hooks *hooks)
 {
     return call->encoding == ENCODING_JSON && !call->public.request->fields &&
-           !(hooks && hooks->show);
+           !(hooks && hooks->live);
+}
+
+/* As objects_query.value. */
+static json_t *live_value(void *context, const struct object *object, const char *attribute)
+{
+    const struct listing *listing = context;
+
+    for (const char *const *name = listing->hooks->live; *name; name++)
+        if (strcmp(*name, attribute) == 0)
+            return listing->hooks->value(listing->call->public.console, object, attribute);
+    return NULL;
 }
 
 static void page_of(const struct api_query *query, struct objects_query *ret)
@@ -157,6 +167,10 @@ void api_read_query(struct api_call_private *call, const struct objects_query *q
     listing->owned = owned;
     listing->free_owned = free_owned;
     page_of(&call->query, &listing->query);
+    if (listing->hooks && listing->hooks->live) {
+        listing->query.value = live_value;
+        listing->query.value_context = listing;
+    }
     api_read(&call->public, &reader, listing);
 }
 

@@ -288,24 +288,25 @@ static int account_remove(struct api_call *call, const struct object *before,
     return check_before(call, before, error);
 }
 
-static void put_time(json_t *complete, const char *name, int64_t ms)
+static json_t *time_json(int64_t ms)
 {
     char text[SCHEMA_TIME_LEN + 1];
 
-    if (ms > 0 && schema_time_format(ms, text))
-        json_object_set_new(complete, name, json_string(text));
+    return ms > 0 && schema_time_format(ms, text) ? json_string(text) : NULL;
 }
 
-static void account_show(struct console *console, const struct object *object, json_t *complete)
+static const char *const account_live[] = {"failedLogins", "lockedUntil", "lastLogin", NULL};
+
+static json_t *account_value(struct console *console, const struct object *object,
+                             const char *attribute)
 {
     int64_t locked_ms, login_ms;
     unsigned failures;
 
     logins_show(console, object->name, console_now_ms(), &failures, &locked_ms, &login_ms);
-    if (failures)
-        json_object_set_new(complete, "failedLogins", json_integer(failures));
-    put_time(complete, "lockedUntil", locked_ms);
-    put_time(complete, "lastLogin", login_ms);
+    if (strcmp(attribute, "failedLogins") == 0)
+        return failures ? json_integer(failures) : NULL;
+    return time_json(strcmp(attribute, "lockedUntil") == 0 ? locked_ms : login_ms);
 }
 
 static const struct api_hooks account_hooks = {
@@ -314,7 +315,8 @@ static const struct api_hooks account_hooks = {
     .update = account_update,
     .remove = account_remove,
     .prepare = account_prepare,
-    .show = account_show,
+    .live = account_live,
+    .value = account_value,
 };
 
 int hooks_accounts(struct console *console)

@@ -162,30 +162,37 @@ static int enforcer_remove(struct api_call *call, const struct object *before,
     return r;
 }
 
-static bool silent(const struct push_status *status, const json_t *complete)
+bool enforcer_is_silent(struct console *console, const struct object *enforcer)
 {
-    const char *time = json_string_value(json_object_get(complete, "lastSyncTime"));
+    _cleanup_free_
+    char *time = object_text(enforcer, "lastSyncTime");
+    struct push_status status = {0};
     int64_t heard_ms = 0;
 
-    if (status->connected)
-        return false;
-    if (time && *time)
+    if (console->push)
+        push_status(console->push, enforcer->id, &status);
+    if (time)
         schema_time_parse(time, &heard_ms);
-    return heard_ms > 0 && console_now_ms() - heard_ms > PUSH_UNREACHABLE_MS;
+    return !status.connected && heard_ms > 0 && console_now_ms() - heard_ms > PUSH_UNREACHABLE_MS;
 }
 
-static void enforcer_show(struct console *console, const struct object *object, json_t *complete)
+static const char *const enforcer_live[] = {"unreachable", "lastRevision", "enforcementStatus",
+                                            NULL};
+
+static json_t *enforcer_value(struct console *console, const struct object *object,
+                              const char *attribute)
 {
     struct push_status status = {0};
 
+    if (strcmp(attribute, "unreachable") == 0)
+        return json_boolean(enforcer_is_silent(console, object));
     if (console->push)
         push_status(console->push, object->id, &status);
-    json_object_set_new(complete, "unreachable", json_boolean(silent(&status, complete)));
     if (!status.connected)
-        return;
-    json_object_set_new(complete, "lastRevision", json_integer((json_int_t)status.acked));
-    if (status.problem)
-        json_object_set_new(complete, "enforcementStatus", json_string("Failed"));
+        return NULL;
+    if (strcmp(attribute, "lastRevision") == 0)
+        return json_integer((json_int_t)status.acked);
+    return status.problem ? json_string("Failed") : NULL;
 }
 
 static const struct api_hooks enforcer_hooks = {
@@ -193,7 +200,8 @@ static const struct api_hooks enforcer_hooks = {
     .create = enforcer_create,
     .update = enforcer_update,
     .remove = enforcer_remove,
-    .show = enforcer_show,
+    .live = enforcer_live,
+    .value = enforcer_value,
 };
 
 /* ---- GET /enforcers/:id/poke, for clients of the product's API ---------------------------------

@@ -4,26 +4,21 @@
 
 /* Processing units and what is rendered for them. */
 
-static void unit_show(struct console *console, const struct object *object, json_t *complete)
+static const char *const unit_live[] = {"unreachable", NULL};
+
+static json_t *unit_value(struct console *console, const struct object *object,
+                          const char *attribute)
 {
-    const char *enforcer_id = json_string_value(json_object_get(complete, "enforcerID"));
+    _cleanup_free_
+    char *enforcer_id = object_text(object, "enforcerID");
     const struct object *enforcer =
         enforcer_id && *enforcer_id ? objects_find(console->objects, enforcer_id) : NULL;
-    _cleanup_free_
-    char *time = enforcer ? object_text(enforcer, "lastSyncTime") : NULL;
-    struct push_status status = {0};
-    int64_t heard_ms = 0;
 
-    if (enforcer && console->push)
-        push_status(console->push, enforcer_id, &status);
-    if (time)
-        schema_time_parse(time, &heard_ms);
-    json_object_set_new(complete, "unreachable",
-                        json_boolean(enforcer && !status.connected && heard_ms > 0 &&
-                                     console_now_ms() - heard_ms > PUSH_UNREACHABLE_MS));
+    return enforcer ? json_boolean(enforcer_is_silent(console, enforcer)) : NULL;
 }
 
-static const struct api_hooks unit_hooks = {.kind = "processingunit", .show = unit_show};
+static const struct api_hooks unit_hooks = {
+    .kind = "processingunit", .live = unit_live, .value = unit_value};
 
 /* ---- Rendered policies -------------------------------------------------------------------------
  */

@@ -82,6 +82,9 @@ struct objects_query {
     size_t n_clauses;
     bool (*accept)(void *context, const struct object *object); /* NULL: all */
     void *accept_context;
+    /* What an attribute is now, for the filter and the order: new reference; NULL: as stored. */
+    json_t *(*value)(void *context, const struct object *object, const char *attribute);
+    void *value_context;
     const char *const *order; /* attribute names, "-" in front: descending; NULL: by ID */
     size_t offset, limit;     /* limit 0: all */
     const char *after;        /* ID to go on after; with `order`, -ESTALE when it is gone */

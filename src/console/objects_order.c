@@ -17,6 +17,8 @@ static int compare_json(const json_t *a, const json_t *b)
     if (json_is_number(a) && json_is_number(b))
         return (json_number_value(a) > json_number_value(b)) -
                (json_number_value(a) < json_number_value(b));
+    if (json_is_boolean(a) && json_is_boolean(b))
+        return json_is_true(a) - json_is_true(b);
     return (int)json_typeof(a) - (int)json_typeof(b);
 }
 
@@ -61,8 +63,8 @@ int part_keys(struct part *part)
         row->entry = part->found[part->next];
         row->keys = part->keys ? part->keys + part->next * part->n_order : NULL;
         for (size_t i = 0; i < part->n_order; i++)
-            object_value(&row->entry->public, part->query.order[i] + part->descending[i],
-                         &row->keys[i]);
+            part_value(part, &row->entry->public, part->query.order[i] + part->descending[i],
+                       &row->keys[i]);
         part->next++;
         return 0;
     }

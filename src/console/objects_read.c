@@ -181,19 +181,36 @@ int objects_read_add(struct objects_read *read, const struct objects_query *quer
 
 /* ---- Steps --------------------------------------------------------------------------------- */
 
+const json_t *part_value(const struct part *part, const struct object *object, const char *key,
+                         json_t **ret_owned)
+{
+    const struct objects_query *query = &part->query;
+
+    *ret_owned = query->value ? query->value(query->value_context, object, key) : NULL;
+    return *ret_owned ? *ret_owned : object_value(object, key, ret_owned);
+}
+
+struct candidate {
+    const struct part *part;
+    const struct object *object;
+};
+
 static const json_t *get(void *context, const char *key, json_t **ret_owned)
 {
-    return object_value(context, key, ret_owned);
+    const struct candidate *candidate = context;
+
+    return part_value(candidate->part, candidate->object, key, ret_owned);
 }
 
 /* Of one candidate. */
 static void choose_one(struct part *part)
 {
     struct object_entry *entry = part->found[part->next++];
+    struct candidate candidate = {part, &entry->public};
 
     if (part_wants(part, entry) &&
         (!part->query.accept || part->query.accept(part->query.accept_context, &entry->public)) &&
-        (!part->plan.residual || filter_matches(part->query.filter, get, &entry->public)))
+        (!part->plan.residual || filter_matches(part->query.filter, get, &candidate)))
         part->found[part->kept++] = entry;
 }
 

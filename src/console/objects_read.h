@@ -36,6 +36,10 @@ struct part {
     bool after_found;
 };
 
+/* For filters and ordering, as filter_get_fn. */
+const json_t *part_value(const struct part *part, const struct object *object, const char *key,
+                         json_t **ret_owned);
+
 /* objects_candidates.c: everything that may be in the answer, as it is now. */
 int part_gather(const struct objects *objects, struct part *part);
 /* Is this candidate part of the answer, as far as anything but the filter goes? */

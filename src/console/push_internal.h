@@ -159,6 +159,8 @@ void services_remember(struct push *push, const struct object *enforcer, json_t 
 
 /* hooks_refreshes.c: how long `logLevel` lasts, by the body of an Enforcer or of a refresh. */
 unsigned enforcer_log_seconds(const json_t *body);
+/* hooks_enforcers.c: nothing heard of it for five minutes. */
+bool enforcer_is_silent(struct console *console, const struct object *enforcer);
 /* hooks_enforcers.c: sign a request for an Enforcer's certificate. */
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem);

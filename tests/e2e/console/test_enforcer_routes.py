@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes of enforcers and processing units, as far as they need no Enforcer at the other end."""
+import contextlib
+import sqlite3
+import time
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from installation import Installation
 
 
 def request_for(name="somebody else"):
@@ -124,3 +130,39 @@ def test_what_would_apply(client, namespace):
     assert none.body["ruleSetPolicies"] == []
     wrong = client.post("/renderedpolicies", {"processingUnitTags": ["nonsense"]}, namespace=namespace)
     assert wrong.status == 422, wrong
+
+
+def test_unreachable_after_five_minutes(tmp_path):
+    """Also for filters, order and X-Fields, though it is not stored."""
+    own = Installation(tmp_path)
+    client = own.administrator()
+    client.post("/namespaces", {"name": "far"}, namespace="/")
+    idents = {name: register(client, "/far", name)["ID"] for name in ("late", "lately", "never")}
+    for name in ("late", "lately"):
+        assert client.get(f"/enforcers/{idents[name]}/poke?status=Connected").status == 204
+    assert not client.get(f"/enforcers/{idents['late']}").body["unreachable"]
+    own.stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "console" / "console.db")) as database:
+        for name, minutes in (("late", 5.1), ("lately", 4.5)):
+            heard = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 60 * minutes))
+            database.execute("UPDATE objects SET body = json_set(body, '$.lastSyncTime', ?) WHERE id = ?",
+                             (heard, idents[name]))
+        database.commit()
+    own.start()
+    client = own.administrator()
+
+    def names(query="", **more):
+        answer = client.get("/enforcers" + query, namespace="/far", **more)
+        assert answer.status == 200, answer
+        return [enforcer["name"] for enforcer in answer.body]
+
+    assert [e["name"] for e in client.get("/enforcers", namespace="/far").body if e["unreachable"]] == ["late"]
+    assert names("?q=unreachable%20==%20true%20and%20name%20!=%20x") == ["late"]
+    assert names("?q=unreachable%20==%20false") == ["lately", "never"]
+    assert names("?order=-unreachable&order=-name") == ["late", "never", "lately"]
+    few = client.get("/enforcers?q=name%20==%20late", namespace="/far", headers={"X-Fields": "unreachable"})
+    assert few.body == [{"unreachable": True}]
+    assert client.get(f"/enforcers/{idents['late']}", headers={"X-Fields": "name"}).body == {"name": "late"}
+    assert client.get(f"/enforcers/{idents['late']}/poke").status == 204
+    assert names("?q=unreachable%20==%20true") == []
+    assert own.stop() == 0
