@@ -209,3 +209,31 @@ def test_services_that_overlap(estate, restart):
     assert set(applied) == {"sshd", "wide"} and "both have" not in messages
     estate.console.delete("hostservicemappingpolicies", mapping["ID"])
     wait_for(lambda: "wide" not in names(estate), 8)
+
+
+def test_beside_the_host_unit(estate, ip):
+    """Where the host is a unit as well, the service is another one: of rules, identities and reports."""
+    console, a, port, other = estate.console, estate.enforcers["a"], estate.port(), estate.port()
+    for at in (port, other):
+        estate.a.listen(None, at, ip=ip)
+    console.create("hostservices", {"name": "sshd", "services": [f"tcp/{port}"],
+                                    "associatedTags": ["hostservice=sshd", TAG]})
+    console.create("hostservicemappingpolicies", {"name": "sshd", "subject": [["$name=ha.test"]],
+                                                  "object": [["hostservice=sshd"]]})
+    wait_for(lambda: "sshd" in {unit["name"] for unit in a.json("pus")}, 10)
+    console.create("networkrulesetpolicies", ruleset("out", "app=db", "outgoing", rule([TAG]), rule(["app=host"])))
+    console.create("networkrulesetpolicies", ruleset("in", TAG, "incoming", rule(["app=db"], port=port)))
+
+    def reached(at, unit="db", host="b"):
+        return estate.hosts[host].connect(unit, estate.a.addresses[ip], at, timeout=700).ok
+
+    wait_for(lambda: reached(port), 8, what="the service lets db in")
+    assert not reached(other), "the host does not"
+    assert not reached(port, unit=None, host="a"), "not even the host itself"
+    flow = estate.enforcers["b"].wait_flow(port, action="Accept")
+    assert TAG in flow["destination"]["tags"] and "app=host" not in flow["destination"]["tags"], flow
+    console.create("networkrulesetpolicies", ruleset("host", "app=host", "incoming", rule(["app=db"], port=other)))
+    wait_for(lambda: reached(other), 8, what="now the host does")
+    flow = estate.enforcers["b"].wait_flow(other, action="Accept")
+    assert "app=host" in flow["destination"]["tags"], flow
+    assert {unit["name"]: unit["listening"] for unit in a.json("pus")}["sshd"] == [f"tcp/{port}"]

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to the Console: over IPv6, by a name with several addresses; and after a reboot, before there is any."""
-import json
 import time
 
 import pytest
