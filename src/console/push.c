@@ -278,17 +278,19 @@ const struct push_counters *push_counters(const struct push *push)
 void push_status(struct push *push, const char *enforcer_id, struct push_status *ret)
 {
     const struct session *session = session_find(push, enforcer_id);
+    _cleanup_render_part_ struct render_part *sent = NULL;
 
     *ret = (struct push_status){0};
     if (!session)
         return;
+    sent = render_scope_whole(&session->sent);
     *ret = (struct push_status){
         .connected = true,
         .heard_ms = session->heard_ms,
         .acked = session->acked,
         .sent = session->revision,
         .problem = session->problem,
-        .entries = session->sent.n,
+        .entries = sent ? sent->n : 0,
     };
 }
 

@@ -141,36 +141,28 @@ static void outbox_end(struct outbox *out)
         outbox_flush(out, true);
 }
 
-/* Both sorted by entry id: what is new or other, and what is gone. */
-static int compare_scopes(struct outbox *out, const struct render_scope *before,
-                          const struct render_scope *now)
+static int difference(void *context, const struct render_item *item, bool is_gone)
 {
-    size_t i = 0, j = 0;
-    int r = 0;
-
-    while ((i < before->n || j < now->n) && r == 0) {
-        const struct render_item *old = i < before->n ? &before->items[i] : NULL;
-        const struct render_item *item = j < now->n ? &now->items[j] : NULL;
-
-        if (old && (!item || old->entry->id < item->entry->id)) {
-            outbox_add(out, old->entry->key, 0, NULL, 0);
-            i++;
-        } else if (item && (!old || item->entry->id < old->entry->id)) {
-            r = outbox_put(out, item);
-            j++;
-        } else { /* the same entry */
-            if (item && old->version != item->version)
-                r = outbox_put(out, item);
-            i++;
-            j++;
-        }
-    }
-    return r;
+    if (!is_gone)
+        return outbox_put(context, item);
+    outbox_add(context, item->entry->key, 0, NULL, 0);
+    return 0;
 }
 
 static int now_scope(struct session *session, struct render_scope *ret)
 {
     return render_scope_of(session->push->render, session->enforcer_id, ret);
+}
+
+static int whole_scope(struct session *session, struct render_scope *ret,
+                       struct render_part **ret_whole)
+{
+    int r = now_scope(session, ret);
+
+    if (r < 0)
+        return r;
+    *ret_whole = render_scope_whole(ret);
+    return *ret_whole ? 0 : -ENOMEM;
 }
 
 static void keep(struct session *session, struct render_scope *now, uint64_t revision)
@@ -192,7 +184,7 @@ int delta_send(struct session *session)
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     /* A key that was dropped and made anew (a number given again) must not be removed last. */
-    r = compare_scopes(&out, session->reset ? &nothing : &session->sent, &now);
+    r = render_scope_compare(session->reset ? &nothing : &session->sent, &now, difference, &out);
     if (r < 0)
         return r;
     outbox_end(&out);
@@ -204,13 +196,14 @@ int delta_send(struct session *session)
 int delta_resume(struct session *session, const struct link_digest *digest, bool *ret_step)
 {
     _cleanup_render_scope_ struct render_scope now = {0};
+    _cleanup_render_part_ struct render_part *whole = NULL;
     struct link_digest own = {{0}};
-    int r = now_scope(session, &now);
+    int r = whole_scope(session, &now, &whole);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < now.n; i++)
-        link_digest_toggle(&own, now.items[i].entry->key, now.items[i].version);
+    for (size_t i = 0; i < whole->n; i++)
+        link_digest_toggle(&own, whole->items[i].entry->key, whole->items[i].version);
     *ret_step = memcmp(&own, digest, sizeof(own)) == 0;
     if (*ret_step)
         keep(session, &now, objects_revision(session->push->console->objects));
@@ -225,7 +218,7 @@ struct known { /* by key, from the inventory */
 };
 
 static int inventory_compare(struct outbox *out, struct known *table, size_t n, struct known *known,
-                             const struct render_scope *now)
+                             const struct render_part *now)
 {
     int r = 0;
 
@@ -265,7 +258,7 @@ static bool document_number(const char *key, char type, uint32_t *ret)
  * @return whether there are any
  */
 static bool fetch_again(struct session *session, struct known *table, struct known *known, size_t n,
-                        const struct render_scope *now)
+                        const struct render_part *now)
 {
     _cleanup_free_
     uint32_t *hosts = calloc(n + 1, sizeof(*hosts));
@@ -310,23 +303,25 @@ static struct known *known_table(struct known *known, const struct link_entry *e
 int delta_inventory(struct session *session, const struct link_entry *entries, size_t n)
 {
     _cleanup_render_scope_ struct render_scope now = {0};
+    _cleanup_render_part_ struct render_part *whole = NULL;
     _cleanup_free_
     struct known *known = calloc(n + 1, sizeof(*known));
     struct outbox out = {.session = session,
                          .revision = objects_revision(session->push->console->objects)};
     struct known *table;
-    int r = known ? now_scope(session, &now) : -ENOMEM;
+    int r = known ? whole_scope(session, &now, &whole) : -ENOMEM;
 
     if (r < 0)
         return r;
     table = known_table(known, entries, n);
-    if (fetch_again(session, table, known, n, &now)) {
+    if (fetch_again(session, table, known, n, whole)) {
+        render_part_unref(&whole);
         render_scope_clear(&now);
-        r = now_scope(session, &now);
+        r = whole_scope(session, &now, &whole);
         push_flush_later(session->push); /* those that were fetched are told of this one */
     }
     if (r == 0)
-        r = inventory_compare(&out, table, n, known, &now);
+        r = inventory_compare(&out, table, n, known, whole);
     HASH_CLEAR(hh, table);
     if (r < 0)
         return r;

@@ -99,13 +99,37 @@ struct render_item {
     struct render_entry *entry;
     uint64_t version;
 };
-/* Sorted by entry id, no duplicates; each item holds a reference. */
+/*
+ * Items in order of their entries, none twice; each holds a reference. A part never changes, so
+ * whoever is sent the same has the same one: with any to any, ten thousand sessions have one part
+ * of ten thousand documents, and not ten thousand times ten thousand.
+ */
+struct render_part {
+    unsigned references;
+    size_t n;
+    struct render_item items[];
+};
+/* What is in any of the parts; they may overlap. */
 struct render_scope {
-    struct render_item *items;
+    struct render_part **parts;
     size_t n, size;
 };
 void render_scope_clear(struct render_scope *scope);
 #define _cleanup_render_scope_ _cleanup_(render_scope_clear)
+
+/* As one part, of which the caller owns a reference; NULL on ENOMEM. */
+struct render_part *render_scope_whole(const struct render_scope *scope);
+void render_part_unref(struct render_part **part);
+#define _cleanup_render_part_ _cleanup_(render_part_unref)
+
+/*
+ * From one scope to another; costs what the parts hold that are not in both.
+ * @param visit `item` is new, has another version, or is gone. Less than 0 ends it
+ * @return 0, -ENOMEM, what `visit` returned
+ */
+typedef int render_difference_fn(void *context, const struct render_item *item, bool is_gone);
+int render_scope_compare(const struct render_scope *before, const struct render_scope *now,
+                         render_difference_fn *visit, void *context);
 
 /* Work out what changed; visits every Enforcer whose scope may be another one now. */
 typedef void render_concerned_fn(void *context, const char *enforcer_id);

@@ -5,7 +5,7 @@
 
 #include "console/render_internal.h"
 
-/* Entries, sets of them, and what their bodies say. */
+/* Entries, and what their bodies say. */
 
 int entry_new(struct render *render, void *owner, struct render_entry **ret, const char *format,
               ...)
@@ -56,84 +56,6 @@ void entry_version_of(struct render_entry *entry, const json_t *content)
     /* Out of memory: a version that nobody has, so it is sent again. */
     entry->version = text ? link_version(text, strlen(text)) : entry->version + 1;
     free(text);
-}
-
-int scope_add(struct render_scope *scope, struct render_entry *entry)
-{
-    int r;
-
-    if (!entry || entry->dead)
-        return 0;
-    r = vec_reserve(&scope->items, &scope->size, scope->n + 1, sizeof(*scope->items));
-    if (r < 0)
-        return r;
-    scope->items[scope->n++] = (struct render_item){.entry = entry, .version = entry->version};
-    return 0;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-    const struct render_item *x = a, *y = b;
-
-    return (x->entry->id > y->entry->id) - (x->entry->id < y->entry->id);
-}
-
-static bool in_order(const struct render_scope *scope)
-{
-    for (size_t i = 1; i < scope->n; i++)
-        if (scope->items[i - 1].entry->id > scope->items[i].entry->id)
-            return false;
-    return true;
-}
-
-void scope_settle(struct render_scope *scope)
-{
-    size_t n = 0;
-
-    if (!in_order(scope)) /* often it is: rulesets are found in the order in which they were made */
-        qsort(scope->items, scope->n, sizeof(*scope->items), compare_items);
-    for (size_t i = 0; i < scope->n; i++) {
-        if (n > 0 && scope->items[n - 1].entry == scope->items[i].entry)
-            continue;
-        scope->items[n] = scope->items[i];
-        scope->items[n++].entry->references++;
-    }
-    scope->n = n;
-}
-
-void render_scope_clear(struct render_scope *scope)
-{
-    for (size_t i = 0; i < scope->n; i++)
-        entry_unref(&scope->items[i].entry);
-    free(scope->items);
-    *scope = (struct render_scope){0};
-}
-
-bool scope_has(const struct render_scope *scope, const struct render_entry *entry)
-{
-    size_t low = 0, high = scope->n;
-
-    while (entry && low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (scope->items[middle].entry == entry)
-            return true;
-        if (scope->items[middle].entry->id < entry->id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-bool scope_equal(const struct render_scope *a, const struct render_scope *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (a->items[i].entry != b->items[i].entry || a->items[i].version != b->items[i].version)
-            return false;
-    return true;
 }
 
 static json_t *pick(const json_t *body, const char *const *names)

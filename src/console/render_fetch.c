@@ -103,7 +103,7 @@ static bool could_talk(struct looking *looking, const struct enforcer *host)
         const struct unit *unit = host->units.v[i];
 
         if (unit->rendering && (is_open(looking->render, unit->rendering) ||
-                                scope_has(&unit->rendering->scope, looking->asking->entry)))
+                                part_has(unit->rendering->part, looking->asking->entry)))
             return true;
     }
     return false;

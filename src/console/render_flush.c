@@ -53,43 +53,43 @@ int rulesets_for(struct render *render, const struct place *place, struct label 
     return 0;
 }
 
-static int place_collect(const struct place *place, bool own, struct render_scope *scope)
+static int place_collect(const struct place *place, bool own, struct items *items)
 {
-    int r = scope_add(scope, place->entry);
+    int r = items_add(items, place->entry);
 
     for (size_t i = 0; i < place->networks.n && r == 0; i++) {
         const struct network *network = place->networks.v[i];
 
         if (own || network->propagate)
-            r = scope_add(scope, network->entry);
+            r = items_add(items, network->entry);
     }
     return r;
 }
 
-static int need_collect(const struct identity *identity, struct render_scope *scope)
+static int need_collect(const struct identity *identity, struct items *items)
 {
     int r;
 
     if (identity->hosts.n == 0)
         return 0;
-    r = scope_add(scope, identity->entry);
+    r = items_add(items, identity->entry);
     for (size_t i = 0; i < identity->hosts.n && r == 0; i++)
-        r = scope_add(scope, ((const struct enforcer *)identity->hosts.items[i].target)->entry);
+        r = items_add(items, ((const struct enforcer *)identity->hosts.items[i].target)->entry);
     return r;
 }
 
-static int rendering_collect(const struct rendering *rendering, struct render_scope *scope)
+static int rendering_collect(const struct rendering *rendering, struct items *items)
 {
     int r = 0;
 
     for (const struct place *place = rendering->place; place && r == 0; place = place->parent)
-        r = place_collect(place, place == rendering->place, scope);
+        r = place_collect(place, place == rendering->place, items);
     for (size_t i = 0; i < rendering->rulesets.n && r == 0; i++) {
         const struct ruleset *ruleset = rendering->rulesets.v[i];
 
-        r = scope_add(scope, ruleset->entry);
+        r = items_add(items, ruleset->entry);
         for (size_t j = 0; j < ruleset->needs.n && r == 0; j++)
-            r = need_collect(ruleset->needs.v[j], scope);
+            r = need_collect(ruleset->needs.v[j], items);
     }
     return r;
 }
@@ -113,7 +113,8 @@ static int rulesets_switch(struct rendering *rendering, struct pointers *now)
 static int rendering_work_out(struct render *render, struct rendering *rendering)
 {
     _cleanup_pointers_ struct pointers rulesets = {0};
-    _cleanup_render_scope_ struct render_scope scope = {0}, old = {0};
+    _cleanup_items_ struct items items = {0};
+    struct render_part *part = NULL;
     int r;
 
     render->rendered++;
@@ -122,17 +123,17 @@ static int rendering_work_out(struct render *render, struct rendering *rendering
     if (r == 0)
         r = rulesets_switch(rendering, &rulesets);
     if (r == 0)
-        r = rendering_collect(rendering, &scope);
-    if (r < 0) {
-        scope.n = 0; /* nothing referenced yet */
+        r = rendering_collect(rendering, &items);
+    if (r == 0)
+        r = part_new(&items, &part);
+    if (r < 0)
         return r;
-    }
-    scope_settle(&scope);
-    if (scope_equal(&scope, &rendering->scope))
+    if (part_equal(part, rendering->part)) {
+        render_part_unref(&part);
         return 0;
-    old = rendering->scope;
-    rendering->scope = scope;
-    scope = (struct render_scope){0};
+    }
+    render_part_unref(&rendering->part);
+    rendering->part = part;
     for (size_t i = 0; i < rendering->enforcers.n; i++)
         enforcer_dirty(render, rendering->enforcers.items[i].target);
     return 0;
@@ -212,7 +213,7 @@ void rendering_release(struct render *render, struct rendering *rendering)
         pointers_remove(&((struct ruleset *)rendering->rulesets.v[i])->renderings, rendering);
     HASH_DEL(render->renderings, rendering);
     pointers_free(&rendering->rulesets);
-    render_scope_clear(&rendering->scope);
+    render_part_unref(&rendering->part);
     free(rendering->enforcers.items);
     free(rendering->labels);
     free(rendering->key);
@@ -244,29 +245,41 @@ int render_flush(struct render *render, render_concerned_fn *visit, void *contex
     return 0;
 }
 
-static int append_scope(struct render_scope *scope, const struct render_scope *more)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < more->n && r == 0; i++)
-        r = scope_add(scope, more->items[i].entry);
-    return r;
-}
-
-static int fetched_collect(const struct enforcer *enforcer, struct render_scope *scope)
+static int fetched_collect(const struct enforcer *enforcer, struct items *items)
 {
     int r = 0;
 
     for (size_t i = 0; i < enforcer->fetched_hosts.n && r == 0; i++)
-        r = scope_add(scope, ((const struct enforcer *)enforcer->fetched_hosts.v[i])->entry);
+        r = items_add(items, ((const struct enforcer *)enforcer->fetched_hosts.v[i])->entry);
     for (size_t i = 0; i < enforcer->fetched_identities.n && r == 0; i++)
-        r = scope_add(scope, ((const struct identity *)enforcer->fetched_identities.v[i])->entry);
+        r = items_add(items, ((const struct identity *)enforcer->fetched_identities.v[i])->entry);
     return r;
+}
+
+/* What is this Enforcer's alone, as a part of its own. */
+static int own_part(struct render *render, const struct enforcer *enforcer,
+                    struct render_scope *scope)
+{
+    _cleanup_items_ struct items items = {0};
+    _cleanup_render_part_ struct render_part *part = NULL;
+    int r = items_add(&items, render->trust_entry);
+
+    if (r == 0)
+        r = items_add(&items, enforcer->profile_entry);
+    if (r == 0) /* how far its keys have got */
+        r = items_add(&items, enforcer->entry);
+    for (size_t i = 0; i < enforcer->units.n && r == 0; i++)
+        r = items_add(&items, ((const struct unit *)enforcer->units.v[i])->entry);
+    if (r == 0)
+        r = fetched_collect(enforcer, &items);
+    if (r == 0)
+        r = part_new(&items, &part);
+    return r < 0 ? r : scope_push(scope, part);
 }
 
 int render_scope_of(struct render *render, const char *enforcer_id, struct render_scope *ret)
 {
-    struct render_scope scope = {0};
+    _cleanup_render_scope_ struct render_scope scope = {0};
     _cleanup_pointers_ struct pointers seen = {0};
     struct enforcer *enforcer = NULL;
     int r;
@@ -275,28 +288,19 @@ int render_scope_of(struct render *render, const char *enforcer_id, struct rende
     HASH_FIND_STR(render->enforcers, enforcer_id, enforcer);
     if (!enforcer)
         return -ENOENT;
-    r = scope_add(&scope, render->trust_entry);
-    if (r == 0)
-        r = scope_add(&scope, enforcer->profile_entry);
-    if (r == 0) /* how far its keys have got */
-        r = scope_add(&scope, enforcer->entry);
+    r = own_part(render, enforcer, &scope);
     for (size_t i = 0; i < enforcer->units.n && r == 0; i++) {
         const struct unit *unit = enforcer->units.v[i];
 
-        r = scope_add(&scope, unit->entry);
-        if (r == 0 && unit->rendering && !pointers_has(&seen, unit->rendering)) {
-            r = pointers_push(&seen, unit->rendering);
-            if (r == 0)
-                r = append_scope(&scope, &unit->rendering->scope);
-        }
+        if (!unit->rendering || pointers_has(&seen, unit->rendering))
+            continue;
+        r = pointers_push(&seen, unit->rendering);
+        if (r == 0)
+            r = scope_push(&scope, unit->rendering->part);
     }
-    if (r == 0)
-        r = fetched_collect(enforcer, &scope);
-    if (r < 0) {
-        free(scope.items);
+    if (r < 0)
         return r;
-    }
-    scope_settle(&scope);
     *ret = scope;
+    scope = (struct render_scope){0};
     return 0;
 }

@@ -86,7 +86,7 @@ struct rendering {
     uint32_t units;
     struct counts enforcers;
     struct pointers rulesets;
-    struct render_scope scope;
+    struct render_part *part; /* NULL: not worked out yet */
     bool dirty;
     /* render_fetch.c: worked out when somebody asks, unknown again with each change */
     enum { RENDERING_UNKNOWN, RENDERING_CLOSED, RENDERING_OPEN } openness;
@@ -178,10 +178,6 @@ int entry_new(struct render *render, void *owner, struct render_entry **ret, con
 void entry_unref(struct render_entry **entry);
 void entry_kill(struct render_entry **entry); /* its object goes away */
 void entry_version_of(struct render_entry *entry, const json_t *content);
-int scope_add(struct render_scope *scope, struct render_entry *entry);
-void scope_settle(struct render_scope *scope); /* sort, drop duplicates, take references */
-bool scope_has(const struct render_scope *scope, const struct render_entry *entry); /* settled */
-bool scope_equal(const struct render_scope *a, const struct render_scope *b);
 /* As policy files have it; new reference, NULL on ENOMEM. */
 json_t *ruleset_parse(const struct ruleset *ruleset);
 json_t *network_content(const struct network *network);
@@ -192,6 +188,22 @@ json_t *place_content(const struct place *place);
 json_t *unit_content(const struct unit *unit);
 json_t *identity_claims(const struct render *render, const struct identity *identity);
 json_t *host_claims(const struct render *render, const struct enforcer *enforcer);
+
+/* render_scopes.c */
+/* A part under construction: in any order, with duplicates. */
+struct items {
+    struct render_item *v;
+    size_t n, size;
+};
+int items_add(struct items *items, struct render_entry *entry);
+void items_clear(struct items *items);
+#define _cleanup_items_ _cleanup_(items_clear)
+/* Takes the references; the items stay the caller's. */
+int part_new(struct items *items, struct render_part **ret);
+bool part_has(const struct render_part *part, const struct render_entry *entry);
+bool part_equal(const struct render_part *a, const struct render_part *b);
+/* One more; takes a reference. */
+int scope_push(struct render_scope *scope, struct render_part *part);
 
 /* render_places.c */
 int place_get(struct render *render, const char *name, struct place **ret);

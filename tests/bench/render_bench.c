@@ -81,14 +81,16 @@ static void put_unit(struct render *render, unsigned run, const char *tag)
 static size_t flush(struct render *render)
 {
     _cleanup_render_scope_ struct render_scope scope = {0};
+    _cleanup_render_part_ struct render_part *whole = NULL;
     unsigned concerned = 0;
     size_t n = 0;
 
     if (render_flush(render, visit, &concerned) < 0 ||
         render_scope_of(render, "enforcer", &scope) < 0 || concerned != 1)
         abort();
-    for (size_t i = 0; i < scope.n; i++)
-        n += scope.items[i].entry->key[0] == 'r';
+    whole = render_scope_whole(&scope);
+    for (size_t i = 0; whole && i < whole->n; i++)
+        n += whole->items[i].entry->key[0] == 'r';
     return n;
 }
 
