@@ -34,6 +34,7 @@ enum cli_offer {
     CLI_OFFER_NAMESPACES,
     CLI_OFFER_PROFILES,
     CLI_OFFER_ROLES,
+    CLI_OFFER_COMMANDS, /* of the command that the words so far are */
 };
 
 struct cli_option {

@@ -266,8 +266,11 @@ static const struct cli_command enforcer_commands[] = {
 
 static const struct cli_argument shell_argument = {
     .name = "SHELL", .help = "bash, zsh or fish", .min = 1, .max = 1, .choices = shells};
-static const struct cli_argument help_argument = {
-    .name = "COMMAND", .help = "Words of a command", .min = 0, .max = CLI_DEPTH_MAX};
+static const struct cli_argument help_argument = {.name = "COMMAND",
+                                                  .help = "Words of a command",
+                                                  .min = 0,
+                                                  .max = CLI_DEPTH_MAX,
+                                                  .offer = CLI_OFFER_COMMANDS};
 
 static const struct cli_argument help_words = {
     .name = "WORD", .help = "What was typed", .min = 0, .max = CLI_ARGUMENTS_MANY};

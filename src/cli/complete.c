@@ -75,6 +75,31 @@ static void offer_attributes(const struct completion *completion)
         offer(completion, attribute->name);
 }
 
+static void offer_children(const struct completion *completion, const struct cli_command *command)
+{
+    for (size_t i = 0; i < command->n_children; i++)
+        if (!command->children[i].hidden)
+            offer(completion, command->children[i].name);
+}
+
+/* Behind `help`: the words are a command line of their own. */
+static void offer_commands(const struct completion *completion)
+{
+    const struct cli_command *command = &cli_root;
+
+    for (size_t i = 0; i < completion->typed->n_arguments; i++) {
+        size_t c = 0;
+
+        while (c < command->n_children &&
+               strcmp(command->children[c].name, completion->typed->arguments[i]) != 0)
+            c++;
+        if (c == command->n_children)
+            return;
+        command = &command->children[c];
+    }
+    offer_children(completion, command);
+}
+
 static void offer_roles(const struct completion *completion)
 {
     const struct schema_role *roles;
@@ -208,6 +233,9 @@ static void offer_by(const struct completion *completion, enum cli_offer what)
     case CLI_OFFER_ROLES:
         offer_roles(completion);
         break;
+    case CLI_OFFER_COMMANDS:
+        offer_commands(completion);
+        break;
     }
 }
 
@@ -267,9 +295,7 @@ static void complete_word(struct completion *completion)
     const struct cli_command *command = cli_call_command(typed);
     const struct cli_argument *argument = command->argument;
 
-    for (size_t i = 0; i < command->n_children; i++)
-        if (!command->children[i].hidden)
-            offer(completion, command->children[i].name);
+    offer_children(completion, command);
     if (!argument || typed->n_arguments >= argument->max)
         return;
     completion->files = argument->file;

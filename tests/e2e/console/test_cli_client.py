@@ -393,3 +393,48 @@ def test_an_interrupt_before_anything_is_written_leaves_no_file(server, edit, tm
     """SIGTERM ends us under the editor's feet; it has written nothing yet."""
     done, left = edit("kill -TERM $PPID\nsleep 1", None, status=-signal.SIGTERM)
     assert left == []
+
+
+@pytest.mark.parametrize("home", [None, "/proc", "/nonexistent"])
+def test_a_home_that_is_not_there_or_not_writable(server, run, environment, home):
+    if home is None:
+        del environment["HOME"]
+        run("api", "list", "extnet")
+    else:
+        run("api", "list", "extnet", HOME=home)
+    assert asked(server) == [("POST", "/issue"), ("GET", LIST)]
+
+
+def test_an_answer_that_cannot_be_written(server, environment):
+    server.default = (200, {}, b'[{"ID": "x"}]')
+    for stdout, why in ((open("/dev/full", "w"), "No space left"), (None, "Bad file descriptor")):
+        done = subprocess.run([BULKHEAD, "api", "list", "extnet"], env=environment, stdout=stdout,
+                              stderr=subprocess.PIPE, text=True, preexec_fn=None if stdout else lambda: os.close(1))
+        assert done.returncode == 1 and f"cannot write the answer: {why}" in done.stderr, done
+
+
+@pytest.mark.parametrize("text, message", [
+    (None, "No such file"), ("", "expected the JSON"), ("{", "expected the JSON"), ("[]", "expected"),
+    ('{"certificate": "x", "certificateKey": "x"}', "expected base64 of PEM"), ("\xff", "expected the JSON"),
+])
+def test_credentials_that_cannot_be_read(server, run, tmp_path, text, message):
+    path = tmp_path / "other.json"
+    if text is not None:
+        path.write_bytes(text.encode("latin-1"))
+    done = run("api", "list", "extnet", "--creds", str(path), status=2)
+    assert str(path) in done.stderr and message in done.stderr and server.requests == []
+
+
+def test_the_environment_and_the_profile_say_the_format(server, run, tmp_path):
+    server.default = (200, {}, b'[{"ID": "x"}]')
+    profile = tmp_path / ".config/bulkhead/default.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("output: yaml\n")
+    rows = {"yaml": "- ID: x\n", "json": '[\n  {\n    "ID": "x"\n  }\n]\n', "none": ""}
+    assert run("api", "list", "extnet").stdout == rows["yaml"]
+    assert run("api", "list", "extnet", BULKHEAD_OUTPUT="json").stdout == rows["json"]
+    assert run("api", "list", "extnet", "-o", "none", BULKHEAD_OUTPUT="json").stdout == rows["none"]
+    assert run("api", "list", "extnet", "--template", "{{.ID}}", BULKHEAD_OUTPUT="json").stdout == "x\n"
+    assert "expected table" in run("api", "list", "extnet", BULKHEAD_OUTPUT="xml", status=2).stderr
+    profile.write_text("outptu: yaml\n")
+    assert "default.yaml:1: outptu" in run("api", "list", "extnet", status=2).stderr
