@@ -438,3 +438,12 @@ def test_the_environment_and_the_profile_say_the_format(server, run, tmp_path):
     assert "expected table" in run("api", "list", "extnet", BULKHEAD_OUTPUT="xml", status=2).stderr
     profile.write_text("outptu: yaml\n")
     assert "default.yaml:1: outptu" in run("api", "list", "extnet", status=2).stderr
+
+
+def test_no_answer_goes_to_the_connection(server, environment):
+    """Without standard output, the connection would be the first free descriptor."""
+    server.default = pages()
+    done = subprocess.run([BULKHEAD, "api", "list", "extnet"], env=environment, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: (os.close(0), os.close(1)), timeout=60)
+    assert done.returncode == 1 and "cannot write the answer" in done.stderr, done
+    assert asked(server) == [("POST", "/issue"), ("GET", LIST)]
