@@ -100,6 +100,9 @@ uint64_t api_thread_ns(void); /* processor time of this thread */
 const struct api_hooks *api_hooks_of(const struct api *api, const struct schema_kind *kind);
 void api_call_free(struct api_call_private *call);
 
+/* A warning for each attribute that does nothing in this version. */
+void api_warn_no_effect(struct api_call *call, const struct schema_kind *kind,
+                        const json_t *sparse);
 /* Put what is live of an object in its place. */
 void api_show_live(struct console *console, const struct api_hooks *hooks,
                    const struct object *object, json_t *shown);

@@ -161,8 +161,23 @@ static void warn_one(void *context, const char *text)
     api_warn(context, "%s", text);
 }
 
+void api_warn_no_effect(struct api_call *call, const struct schema_kind *kind, const json_t *sparse)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)sparse, name, value)
+    {
+        const struct schema_attribute *attribute = schema_attribute_find(kind, name);
+
+        if (attribute && (attribute->flags & SCHEMA_NO_EFFECT))
+            api_warn(call, "%s: nothing in this version acts upon it", name);
+    }
+}
+
 static void warn(struct api_call *call, const struct schema_kind *kind, const json_t *sparse)
 {
+    api_warn_no_effect(call, kind, sparse);
     if (call->console->render && kind->plural)
         render_warnings(call->console->render, kind->plural, call->namespace, sparse, warn_one,
                         call);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "console/api.h"
+#include "console/api_internal.h"
 #include "console/events.h"
 #include "console/push_internal.h"
 
@@ -21,23 +21,6 @@ unsigned enforcer_log_seconds(const json_t *body)
     if (!text || !schema_duration_parse(text, false, &ms) || ms < 1000)
         return LOG_SECONDS;
     return (unsigned)MIN(ms / 1000, (int64_t)LOG_SECONDS_MAX);
-}
-
-/* The table has the product's attributes; not all of them do something here. */
-static void warn_unused(struct api_call *call, const char *const *used)
-{
-    const char *name;
-    json_t *value;
-
-    json_object_foreach(call->body, name, value)
-    {
-        bool is_used = false;
-
-        for (size_t i = 0; used[i]; i++)
-            is_used = is_used || strcmp(used[i], name) == 0;
-        if (!is_used)
-            api_warn(call, "%s: no Enforcer of this version does anything about it", name);
-    }
 }
 
 static void answer(struct api_call *call, const char *id, const char *namespace)
@@ -88,8 +71,6 @@ static bool refresh_one(void *context, const struct object *enforcer)
 
 static void enforcers_handle(struct api_call *call)
 {
-    static const char *const used[] = {"logLevel", "logLevelDuration", "selector", "propagate",
-                                       NULL};
     const struct object *enforcer = api_parent(call);
     struct refreshing refreshing = {.call = call};
     struct objects_query query = {
@@ -112,7 +93,7 @@ static void enforcers_handle(struct api_call *call)
                  "%zu of %zu Enforcers have no connection to this Console now; they get everything "
                  "when they come back",
                  refreshing.n_away, refreshing.n);
-    warn_unused(call, used);
+    api_warn_no_effect(call, call->kind, call->body);
     answer(call, enforcer ? enforcer->id : "", call->namespace);
 }
 
@@ -120,7 +101,6 @@ static void enforcers_handle(struct api_call *call)
 
 static void units_handle(struct api_call *call)
 {
-    static const char *const used[] = {"refreshPolicy", NULL};
     const struct object *unit = api_parent(call);
     _cleanup_free_
     char *enforcer_id = object_text(unit, "enforcerID");
@@ -129,7 +109,7 @@ static void units_handle(struct api_call *call)
         push_refresh(call->console->push, enforcer_id, NULL, 0,
                      json_is_true(json_object_get(call->body, "refreshPolicy"))) < 0)
         api_warn(call, "the unit's Enforcer has no connection to this Console now");
-    warn_unused(call, used);
+    api_warn_no_effect(call, call->kind, call->body);
     answer(call, unit->id, unit->space->name);
 }
 

@@ -125,6 +125,8 @@ static json_t *property(struct writer *writer, const struct schema_attribute *at
         set(writer, type, "maxItems", json_integer((json_int_t)attribute->max_items));
     if (attribute->flags & SCHEMA_DEPRECATED)
         set(writer, type, "deprecated", json_true());
+    if (attribute->flags & SCHEMA_NO_EFFECT)
+        set(writer, type, "x-no-effect", json_true());
     if (attribute->flags & SCHEMA_READ_ONLY)
         set(writer, type, "readOnly", json_true());
     else if (attribute->flags & SCHEMA_SECRET)

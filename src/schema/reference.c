@@ -61,7 +61,7 @@ static void put_flags(struct buf *text, unsigned flags)
         {SCHEMA_REQUIRED, "required"},           {SCHEMA_READ_ONLY, "read-only"},
         {SCHEMA_CREATION_ONLY, "creation only"}, {SCHEMA_TRANSIENT, "not stored"},
         {SCHEMA_SECRET, "never answered"},       {SCHEMA_ENFORCER_WRITES, "set by Enforcers"},
-        {SCHEMA_DEPRECATED, "deprecated"},
+        {SCHEMA_DEPRECATED, "deprecated"},       {SCHEMA_NO_EFFECT, "no effect yet"},
     };
     const char *between = "";
 

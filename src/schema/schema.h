@@ -54,7 +54,8 @@ enum schema_flag {
     SCHEMA_SECRET = 1 << 5,          /* stored, never answered */
     SCHEMA_ENFORCER_WRITES = 1 << 6, /* only an Enforcer (or the Console itself) may set it */
     SCHEMA_DEPRECATED = 1 << 7,
-    SCHEMA_NOT_NULL = 1 << 8, /* null is an error: half a line must not turn into the default */
+    SCHEMA_NO_EFFECT = 1 << 9, /* kept; nothing of this version acts upon it, and answers say so */
+    SCHEMA_NOT_NULL = 1 << 8,  /* null is an error: half a line must not turn into the default */
 };
 
 /* Who writes: decides which attributes may be set. */

@@ -90,7 +90,7 @@ static json_t *flags_of(unsigned flags)
         {SCHEMA_REQUIRED, "required"},           {SCHEMA_READ_ONLY, "read-only"},
         {SCHEMA_CREATION_ONLY, "creation-only"}, {SCHEMA_ENFORCER_WRITES, "enforcer-writes"},
         {SCHEMA_TRANSIENT, "not-stored"},        {SCHEMA_SECRET, "secret"},
-        {SCHEMA_DEPRECATED, "deprecated"},
+        {SCHEMA_DEPRECATED, "deprecated"},       {SCHEMA_NO_EFFECT, "no-effect"},
     };
     json_t *list = json_array();
 

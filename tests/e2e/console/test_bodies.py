@@ -71,7 +71,7 @@ def test_words_of_every_body(client, namespace, addressed):
 
 def test_no_route_is_described_that_is_not_there(client, namespace, addressed):
     for path, _ in routes(client):
-        if address := addressed(path):
+        if path != "/logout" and (address := addressed(path)):  # that would be it for the token
             assert client.post(address, {}, namespace=namespace).status in (200, 401, 422), path
 
 
@@ -107,7 +107,7 @@ def test_refresh_says_what_nobody_does(client, namespace):
     enforcer = register(client, namespace, "one")
     path = f"/enforcers/{enforcer['ID']}/enforcerrefreshes"
     answer = client.post(path, {"refreshType": "Migration", "migrationVersion": "1.2.3"}, namespace=namespace)
-    assert answer.status == 200 and "refreshType: no Enforcer" in answer.headers["X-Messages"], answer
+    assert answer.status == 200 and "refreshType: nothing in this version" in answer.headers["X-Messages"], answer
     assert answer.body["debug"] == "Counters"  # complete, with the defaults
     answer = client.post(path, {"logLevel": "Debug", "logLevelDuration": "30s"}, namespace=namespace)
     assert "logLevel" not in answer.headers["X-Messages"], answer

@@ -129,3 +129,16 @@ def test_units_are_put_where_they_are_mapped(client, estate):
             time.sleep(0.1)
     where = {next(t for t in u["normalizedTags"] if t.startswith("n=")): u["namespace"] for u in units}
     assert where == {"n=0": estate, "n=1": estate + "/below", "n=2": deep, "n=3": estate}
+
+
+def test_what_has_no_effect_yet(client, estate):
+    """It is kept, for clients and imports that have it, and said."""
+    made = client.post("/namespaces", {"name": "said", "localCAEnabled": True, "type": "Group"}, namespace=estate)
+    assert made.status == 200 and made.headers["X-Messages"] == "localCAEnabled: nothing in this version acts upon it"
+    profile = client.post("/enforcerprofiles", {"name": "p", "syslogEnabled": True, "targetNetworks": ["10.0.0.0/8"],
+                                                "targetUDPNetworks": ["10.0.0.0/8"]}, namespace=estate)
+    assert profile.status == 200 and profile.body["syslogEnabled"] is True
+    assert {m.split(":")[0] for m in profile.headers["X-Messages"].split("; ")} == {"syslogEnabled", "targetUDPNetworks"}
+    plain = client.post("/enforcerprofiles", {"name": "q", "targetNetworks": ["10.0.0.0/8"], "syslogEnabled": False},
+                        namespace=estate)
+    assert plain.status == 200 and not plain.headers["X-Messages"]
