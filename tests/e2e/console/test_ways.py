@@ -117,10 +117,13 @@ def test_more_entries_than_an_inventory_holds(estate):
         estate.console.must(estate.console.admin.post("/import", {"data": data}, namespace="/shop"))
     try:
         wait_for(lambda: console_of(a)["entries"] > MANY, 60, what="all of them")
-        before = a.counters()
-        estate.console.restart()
-        estate.await_connected(a, 90)
-        after = a.counters()
+        for _ in range(2):  # the first may still bring, or take back, something
+            time.sleep(1.0)
+            before = a.counters()
+            estate.console.restart()
+            estate.await_connected(a, 90)
+            wait_for(lambda: console_of(a)["entries"] > MANY, 60)
+            after = a.counters()
         assert after["console_resumed"] == before["console_resumed"] + 1, "a digest says it all"
         a.stop()
         estate.console.create("externalnetworks", {"name": "one-more", "entries": ["172.21.0.1"]})
