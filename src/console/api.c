@@ -262,10 +262,10 @@ static const struct schema_kind *addressed_kind(const struct api_route *route)
     return route->type == API_ROUTE_OBJECT ? route->kind : route->parent;
 }
 
-static void fail_unknown(struct api_call_private *call)
+static void fail_unknown(struct api_call_private *call, const struct schema_kind *kind)
 {
-    fail(call, 404, "Object not found", "there is no %s with the ID %s",
-         addressed_kind(&call->route)->name, call->route.id);
+    fail(call, 404, "Object not found", "there is no %s with the ID %s", kind->name,
+         call->route.id);
 }
 
 /* Which namespace is it about? That of the object, else X-Namespace. */
@@ -281,7 +281,7 @@ static bool find_namespace(struct api_call_private *call, bool required)
             return !*request->namespace || set_namespace(call, request->namespace) == 0;
         object = objects_find(call->public.console->objects, call->route.id);
         if (!object || object->kind != kind) {
-            fail_unknown(call);
+            fail_unknown(call, kind);
             return false;
         }
         if (set_namespace(call, object->space->name) < 0) {
@@ -313,9 +313,11 @@ static void fail_forbidden(struct api_call_private *call)
     const struct schema_kind *kind = addressed_kind(&call->route);
     const struct api_call *public = &call->public;
 
+    assert(call->route.kind);
+
     if (kind && kind->stored &&
         !auth_sees(public->console->auth, public->caller, public->namespace))
-        fail_unknown(call);
+        fail_unknown(call, kind);
     else
         fail(call, 403, "Forbidden",
              "you may not do this with %s in namespace %s (POST /authz explains it)",
