@@ -239,10 +239,14 @@ static void put_quoted(struct buf *text, const char *value)
     buf_puts(text, "\"");
 }
 
-/* The parameter is an attribute of the kind (accounts?name=…): it asks for that value. */
+/* A parameter of the kind's own that is an attribute (accounts?name=…) asks for that value. Those
+ * of every list may be called like one: archived. */
 static bool is_attribute(const struct schema_kind *kind, const char *name)
 {
-    return strcmp(name, "q") != 0 && schema_attribute_find(kind, name);
+    for (size_t i = 0; i < kind->n_keys; i++)
+        if (strcmp(kind->keys[i].name, name) == 0)
+            return schema_attribute_find(kind, name);
+    return false;
 }
 
 /* Several q are one: ((…) or (…)) and name == "…". One alone stays as it is: problems name columns.

@@ -211,6 +211,16 @@ def test_accounts_by_parameter(client):
         assert names(client.get("/accounts?" + query, namespace="/")) == wanted, query
 
 
+@pytest.mark.parametrize("plural", [p for p, body in BODIES.items() if body])
+def test_parameters_of_every_list(client, namespace, plural):
+    """None of them hides what is there."""
+    least = json.loads(json.dumps(BODIES[plural][0]).replace('".', f'"{namespace}'))
+    assert client.post("/" + plural, {"name": "one", **least}, namespace=namespace).status == 200
+    for query in ("archived", "recursive", "propagated", "page=1&pagesize=100", "pageSize=100", "limit=100", "order=name",
+                  "archived=true&recursive=true&propagated=true"):
+        assert "one" in names(client.get(f"/{plural}?{query}", namespace=namespace)), query
+
+
 def test_two_filters_are_or(client, namespace):
     rulesets(client, namespace, 4)
     answer = client.get(f"/networkrulesetpolicies?q={quote('name == r001')}&q={quote('name == r003')}",
