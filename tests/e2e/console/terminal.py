@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -13,12 +14,14 @@ BULKHEAD = os.path.join(BUILD, "bulkhead")
 
 
 class Terminal:
-    """A process with a terminal on standard input and standard error, and on standard output unless it is given."""
+    """A process with a terminal on standard input and standard error, and on standard output unless it is given.
+    SIGINT ends it: in the background of a shell it is ignored, and what starts ignored stays so."""
 
     def __init__(self, args, environment, stdout=None, cwd=None):
         self.ours, terminal = pty.openpty()
         self.process = subprocess.Popen([BULKHEAD, *args], stdin=terminal, stderr=terminal, stdout=stdout or terminal,
-                                        env=environment, cwd=cwd, start_new_session=True)
+                                        env=environment, cwd=cwd, start_new_session=True,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         os.close(terminal)
         self.seen = ""
 
