@@ -37,7 +37,9 @@ static void concerned(void *context, const char *enforcer_id)
 /* Sessions whose queue is full wait for `drained`; meanwhile changes gather and are merged. */
 static void serve(struct push *push)
 {
-    for (unsigned i = 0; i < PUSH_SLICE && push->dirty.n > 0; i++) {
+    uint64_t until_ns = uv_hrtime() + PUSH_SLICE_MS * 1000000ull;
+
+    for (unsigned i = 0; i < PUSH_SLICE && push->dirty.n > 0 && uv_hrtime() < until_ns; i++) {
         struct session *session = push->dirty.v[--push->dirty.n];
 
         session->dirty = false;
@@ -70,7 +72,9 @@ void push_flush_later(struct push *push)
     if (push->flush_pending || !push->started)
         return;
     push->flush_pending = true;
-    uv_timer_start(&push->flush_timer, flush, push->dirty.n > PUSH_SLICE ? 0 : FLUSH_MS, 0);
+    /* Never 0: libuv before 1.46 runs a timer that is due at once again before it looks at anything
+     * else, and all slices would be one. */
+    uv_timer_start(&push->flush_timer, flush, FLUSH_MS, 0);
 }
 
 /* ---- Changes that the Console makes by itself -------------------------------------------------

@@ -18,6 +18,7 @@
 #define PUSH_LINGER_MS 60000            /* from the end of a session to status Disconnected */
 #define PUSH_SYNC_MS 150000             /* lastSyncTime is stored no more often */
 #define PUSH_QUEUE_BYTES_MAX (1u << 20) /* more waiting: deltas are put off, and merged */
+#define PUSH_SLICE_MS 5                 /* for all of them */
 #define PUSH_SLICE 256                  /* sessions served in one turn of the loop */
 #define PUSH_UNITS_MAX 8192             /* of one Enforcer; what it reports beyond is left out */
 #define PUSH_BODIES_BYTES_MAX (64u << 20)
