@@ -243,7 +243,7 @@ static void put_quoted(struct buf *text, const char *value)
  * of every list may be called like one: archived. */
 static bool is_attribute(const struct schema_kind *kind, const char *name)
 {
-    for (size_t i = 0; i < kind->n_keys; i++)
+    for (size_t i = 0; kind->stored && i < kind->n_keys; i++)
         if (strcmp(kind->keys[i].name, name) == 0)
             return schema_attribute_find(kind, name);
     return false;
@@ -296,6 +296,15 @@ static int parse_filter(const struct http_request *request, const struct schema_
     return check.failed ? -EINVAL : 0;
 }
 
+/* Words of a search, the filter of an export: its hook reads it. */
+static bool has_own_q(const struct schema_kind *kind)
+{
+    for (size_t i = 0; i < kind->n_keys; i++)
+        if (strcmp(kind->keys[i].name, "q") == 0)
+            return true;
+    return false;
+}
+
 static int parse_fields(const struct http_request *request, const struct schema_kind *kind,
                         struct api_error *error)
 {
@@ -325,8 +334,7 @@ int api_query_parse(const struct http_request *request, const struct api_route *
     }
     if (r == 0)
         r = check_together(ret, error);
-    /* Search has a q of its own: words, not a filter. */
-    if (r == 0 && (route->kind->stored || route->type == API_ROUTE_CHILDREN))
+    if (r == 0 && !has_own_q(route->kind))
         r = parse_filter(request, route->kind, now_ms, error, ret);
     if (r < 0)
         api_query_clear(ret);

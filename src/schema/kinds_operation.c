@@ -115,6 +115,10 @@ static const struct schema_attribute search_attributes[] = {
     {.name = "score", .type = SCHEMA_FLOAT, .flags = RO, .help = "How well it fits."},
 };
 
+static const struct schema_query_key search_keys[] = {
+    {.name = "q", .help = "Words, all of which an object has: in its name, tags, description."},
+};
+
 static const struct schema_kind kind_search = {
     .name = "search",
     .plural = "search",
@@ -122,6 +126,7 @@ static const struct schema_kind kind_search = {
     .help = "Objects of every kind that fit some words, given as `q`.",
     .verbs = SCHEMA_LIST,
     SCHEMA_ATTRIBUTES(search_attributes),
+    SCHEMA_KEYS(search_keys),
     .columns = SCHEMA_WORDS("objectIdentity", "objectID", "objectNamespace", "score"),
     .index = SCHEMA_INDEX,
 };
