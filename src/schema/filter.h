@@ -19,6 +19,9 @@
 #define FILTER_DEPTH_MAX 64
 #define FILTER_PATTERN_MAX 512 /* bytes of a regular expression */
 #define FILTER_PATTERNS_MAX 32
+/* The C library's matcher takes a time that grows with the square of the text for some patterns: 2
+ * ms for one of this length, 7 s for one of 64 KiB. So a longer one fits no pattern. */
+#define FILTER_FIT_BYTES_MAX 1024
 
 enum filter_op {
     FILTER_EQUAL,

@@ -103,7 +103,9 @@ static bool is_any_of(const json_t *value, const struct filter_node *node)
 
 static bool fits(const json_t *value, const struct filter_item *item)
 {
-    for (size_t i = 0; json_is_string(value) && i < item->n_patterns; i++)
+    if (!json_is_string(value) || json_string_length(value) > FILTER_FIT_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < item->n_patterns; i++)
         if (regexec(&item->patterns[i], json_string_value(value), 0, NULL, 0) == 0)
             return true;
     return false;

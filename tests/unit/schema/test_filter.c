@@ -279,6 +279,26 @@ static void test_limits(void **state)
     json_decref(object);
 }
 
+/* A long text would take the matcher seconds (the square of it); it fits no pattern. */
+static void test_long_texts_fit_no_pattern(void **state)
+{
+    char text[FILTER_FIT_BYTES_MAX + 2];
+    json_t *object;
+
+    memset(text, 'a', sizeof(text));
+    text[FILTER_FIT_BYTES_MAX] = '\0';
+    object = json_pack("{s:s, s:[s, s]}", "longest", text, "some", "short", text);
+    assert_true(matches(object, "longest matches \"^a+$\""));
+    text[FILTER_FIT_BYTES_MAX] = 'a';
+    text[FILTER_FIT_BYTES_MAX + 1] = '\0';
+    json_object_set_new(object, "longer", json_string(text));
+    json_array_append_new(json_object_get(object, "some"), json_string(text));
+    assert_false(matches(object, "longer matches \"^a+$\""));
+    assert_true(matches(object, "longer exists and longer != a"));
+    assert_true(matches(object, "some matches \"^short$\""));
+    json_decref(object);
+}
+
 static bool collect(void *context, const char *key)
 {
     buf_printf(context, "%s ", key);
@@ -367,10 +387,15 @@ static void test_durations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_true),   cmocka_unit_test(test_false),
-        cmocka_unit_test(test_wrong),  cmocka_unit_test(test_hostile_patterns),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_times),  cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_true),
+        cmocka_unit_test(test_false),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_hostile_patterns),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_long_texts_fit_no_pattern),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_durations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
