@@ -73,20 +73,20 @@ static void keys_of(const struct api_route *route, enum auth_verb verb, struct k
     add_keys(ret, common, n, verb_bit(verb));
 }
 
-static int find_key(const struct http_parameter *parameter, const struct keys *keys,
-                    struct api_error *error, const struct schema_query_key **ret)
+/* NULL: refused. */
+static const struct schema_query_key *find_key(const struct http_parameter *parameter,
+                                               const struct keys *keys, struct api_error *error)
 {
     const char *known[KEYS_MAX];
 
     for (size_t i = 0; i < keys->n; i++) {
         known[i] = keys->all[i]->name;
-        if (strcmp(known[i], parameter->name) == 0) {
-            *ret = keys->all[i];
-            return 0;
-        }
+        if (strcmp(known[i], parameter->name) == 0)
+            return keys->all[i];
     }
-    return refuse_unknown(error, parameter->name, "unknown parameter", parameter->name,
-                          nearest_word(parameter->name, known, keys->n));
+    refuse_unknown(error, parameter->name, "unknown parameter", parameter->name,
+                   nearest_word(parameter->name, known, keys->n));
+    return NULL;
 }
 
 static int check_choice(const struct http_parameter *parameter, const struct schema_query_key *key,
@@ -318,7 +318,7 @@ int api_query_parse(const struct http_request *request, const struct api_route *
                     enum auth_verb verb, int64_t now_ms, struct api_error *error,
                     struct api_query *ret)
 {
-    const struct schema_query_key *key = NULL;
+    const struct schema_query_key *key;
     struct keys keys;
     int r;
 
@@ -326,9 +326,8 @@ int api_query_parse(const struct http_request *request, const struct api_route *
     keys_of(route, verb, &keys);
     r = parse_fields(request, route->kind, error);
     for (size_t i = 0; r == 0 && i < request->n_query; i++) {
-        r = find_key(&request->query[i], &keys, error, &key);
-        if (r == 0)
-            r = check_value(&request->query[i], key, error);
+        key = find_key(&request->query[i], &keys, error);
+        r = key ? check_value(&request->query[i], key, error) : -EINVAL;
         if (r == 0)
             r = parse_one(&request->query[i], route->kind, error, ret);
     }
