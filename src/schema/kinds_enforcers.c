@@ -340,7 +340,6 @@ static const struct schema_kind kind_enforcerrenewal = {
     .plural = "enforcerrenewals",
     .entity = "EnforcerRenewal",
     .help = "An Enforcer comes back whose certificate ended while it was away.",
-    .verbs = SCHEMA_CREATE,
     SCHEMA_ATTRIBUTES(renewal_attributes),
     .columns = SCHEMA_WORDS("ID", "namespace", "name", "number"),
     .index = SCHEMA_INDEX,
