@@ -138,7 +138,7 @@ def typed(shell, setup, keys):
     """What stands on the line of an interactive shell after the keys, among them \t."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.environ.update({"TERM": "dumb", "PATH": f"{BUILD}:{os.environ['PATH']}", "HOME": "/nonexistent"})
+        os.environ.update({"TERM": "dumb", "PATH": f"{BUILD}:{os.environ['PATH']}", "HOME": "/proc", "HISTFILE": ""})
         os.execvp(shell[0], shell)
     def until(text):
         seen = ""

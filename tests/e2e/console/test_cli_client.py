@@ -395,7 +395,7 @@ def test_an_interrupt_before_anything_is_written_leaves_no_file(server, edit, tm
     assert left == []
 
 
-@pytest.mark.parametrize("home", [None, "/proc", "/nonexistent"])
+@pytest.mark.parametrize("home", [None, "/proc", "/proc/not/there"])
 def test_a_home_that_is_not_there_or_not_writable(server, run, environment, home):
     if home is None:
         del environment["HOME"]
