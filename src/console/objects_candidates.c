@@ -132,7 +132,7 @@ static int gather_required(const struct objects *objects, struct part *part)
         if (!best || record->n < best->n)
             best = record;
     }
-    return is_long(part, best->n) ? gather_spaces(part) : take_members(part, best);
+    return !best || is_long(part, best->n) ? gather_spaces(part) : take_members(part, best);
 }
 
 static int gather_any(const struct objects *objects, struct part *part)
