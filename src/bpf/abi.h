@@ -33,7 +33,7 @@
 #define ABI_CLAIMS_MAX 16384u
 #define ABI_ANSWERS_MAX 8192u
 #define ABI_NO_ROOM_PEERS_MAX 4096u
-#define ABI_EVENTS_BYTES (2u << 20)
+#define ABI_EVENTS_BYTES (1u << 20)
 #define ABI_RESETS_MAX                                                                             \
     1000u /* a window: asked for on each CPU; sent by user space on the whole host */
 #define ABI_RESETS_WINDOW_SHIFT 30 /* a window is 2^30 ns */

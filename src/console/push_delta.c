@@ -34,8 +34,6 @@ void bodies_clear(struct push *push)
     body_free(push, body);
 }
 
-static_assert(TRUST_DOCUMENT_BYTES_MAX == LINK_ENTRY_BYTES_MAX, "a document is an entry");
-
 static int body_make(struct push *push, const struct render_entry *entry, char **ret,
                      size_t *ret_len)
 {

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "link/link.h"
 
 #define TRUST_CA_YEARS 20
 #define TRUST_SERVER_DAYS 365
@@ -24,9 +25,7 @@
 #define TRUST_SIGNING_KEY_DAYS 90 /* then a new one signs; the old one verifies as long again */
 #define TRUST_SIGNERS_MAX 256     /* own and those of other Consoles */
 #define TRUST_TOKEN_BYTES_MAX 16384
-#define TRUST_DOCUMENT_BYTES_MAX                                                                   \
-    (768u << 10) /* a host with all units that it can have: 120 KiB                                \
-                  */
+#define TRUST_DOCUMENT_BYTES_MAX LINK_ENTRY_BYTES_MAX /* of a host with all units: 120 KiB */
 #define TRUST_TOKEN_SKEW_S 60
 
 /* Our extensions hang below a UUID of our own (ITU-T X.667), which needs no registration.

@@ -18,6 +18,8 @@ static int fail(int exit_code, const char *message)
 
 static int said(const struct registration *registration, const char *how)
 {
+    assert(registration);
+
     printf("%s as %s (ID %s, number %u) in namespace %s\n", how, registration->name,
            registration->id, registration->number, registration->namespace);
     return fflush(stdout) != 0 ? ENFORCER_FAILED : ENFORCER_DONE;
