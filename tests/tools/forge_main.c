@@ -6,7 +6,8 @@
  *
  *   forge handshake --source A,PORT --destination A,PORT [OPTION…]   SYN, then ACK and data
  *   forge send      --source A,PORT --destination A,PORT [OPTION…]   one segment
- *   forge sniff     INTERFACE PORT                                   tell every TCP segment
+ *   forge sniff     INTERFACE PORT                                   tell every TCP segment until
+ *                                                                    SIGTERM, and what came before it
  *
  * The caller keeps the kernel of the sending namespace from answering with RST. Events as in
  * sock.h.
@@ -22,6 +23,7 @@
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,23 +187,53 @@ static int send_one(struct forge *forge)
     return tell(forge, "answer", TH_ACK, &got);
 }
 
-static int sniff(const char *interface, unsigned long port)
+static volatile sig_atomic_t told_to_end;
+
+static void note_end(int signal)
+{
+    (void)signal;
+    told_to_end = 1;
+}
+
+/* What the socket holds. */
+static void sniff_read(int fd, unsigned long port)
 {
     static uint8_t bytes[65536];
-    int fd = capture_open(interface);
+    struct packet_segment got;
 
-    if (fd < 0)
-        return fail(interface, -fd);
-    printf("{\"event\":\"ready\"}\n");
-    fflush(stdout);
     for (;;) {
-        ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
-        struct packet_segment got;
+        ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
+        if (n < 0 && errno == EAGAIN)
+            return;
         if (n > 0 && packet_read(bytes, (size_t)n, &got) &&
             (got.source_port == port || got.destination_port == port))
             print_segment("packet", &got);
     }
+}
+
+static int sniff(const char *interface, unsigned long port)
+{
+    struct sigaction action = {.sa_handler = note_end};
+    int fd = capture_open(interface), room = 32 << 20;
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+    sigset_t blocked, before;
+
+    if (fd < 0)
+        return fail(interface, -fd);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+        return fail("setsockopt", errno);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    sigaction(SIGTERM, &action, NULL);
+    printf("{\"event\":\"ready\"}\n");
+    fflush(stdout);
+    while (!told_to_end) {
+        ppoll(&item, 1, NULL, &before);
+        sniff_read(fd, port);
+    }
+    return 0;
 }
 
 static bool parse_endpoint(char *text, struct packet_address *ret, uint16_t *ret_port)

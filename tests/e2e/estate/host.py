@@ -4,7 +4,7 @@
 import json
 
 from . import system as sys_
-from .tool import Process, Result, parse_events
+from .tool import Process, Result, Sniffer, parse_events
 
 
 class Host:
@@ -91,7 +91,9 @@ class Host:
         return self.tool(None, sys_.TOOLS / "forge", *words, **where)
 
     def sniff(self, interface, port):
-        process = self.start(sys_.TOOLS / "forge", "sniff", interface, port)
+        """Every segment of a TCP port; all of them are known after the `with` of it."""
+        words = self.within(None, sys_.TOOLS / "forge", "sniff", interface, port)
+        process = Sniffer(words, self.system)
         process.wait_event("ready")
         return process
 

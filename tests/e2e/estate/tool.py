@@ -2,6 +2,7 @@
 """Processes inside a host, and the events that the tools print."""
 
 import json
+import signal
 import subprocess
 import threading
 
@@ -110,6 +111,17 @@ class Process:
 
     def __exit__(self, *_):
         self.kill()
+
+
+class Sniffer(Process):
+    """A sniffer: at its end it has told every packet that came before."""
+
+    def __exit__(self, *_):
+        self.signal(signal.SIGTERM)
+        try:
+            self.wait()
+        finally:
+            self.kill()
 
 
 def parse_event(line):
