@@ -53,10 +53,11 @@ bool api_namespace_exists(const struct api_call *call, const struct change_set *
 
 /* Each ends the call. */
 void api_answer(struct api_call *call, int status, json_t *body /* stolen; NULL: none */);
-/* A page of a list of `total`. */
-void api_answer_list(struct api_call *call, json_t *page /* stolen */, uint64_t total);
-/* The page of a whole list that page, pagesize and limit ask for. */
-void api_answer_page(struct api_call *call, json_t *all /* stolen */);
+/* A page of a list of `total`; next: the cursor of the page after it, or NULL. */
+void api_answer_list(struct api_call *call, int status, json_t *page /* stolen */, uint64_t total,
+                     const char *next);
+/* What the query wants of a whole list: filter, order, page, X-Fields. */
+void api_answer_made(struct api_call *call, int status, json_t *all /* stolen */);
 void api_fail(struct api_call *call, const struct api_error *error,
               const struct schema_problems *problems);
 /* Commit, then answer with `body` (stolen; shown in the caller's encoding), or with the error.

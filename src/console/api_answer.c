@@ -67,7 +67,8 @@ void api_send(struct api_call_private *call, struct http_response *response)
     api_call_free(call);
 }
 
-static void answer(struct api_call *call, int status, json_t *body, const uint64_t *total)
+static void answer(struct api_call *call, int status, json_t *body, const uint64_t *total,
+                   const char *next)
 {
     enum encoding encoding = api_private(call)->encoding;
     struct http_response response = {.status = status, .body = BUF_INIT(API_ANSWER_BYTES_MAX)};
@@ -82,6 +83,8 @@ static void answer(struct api_call *call, int status, json_t *body, const uint64
     }
     if (total)
         http_response_header(&response, "X-Count-Total", "%llu", (unsigned long long)*total);
+    if (next)
+        http_response_header(&response, "X-Next", "%s", next);
     json_decref(body);
     api_send(api_private(call), &response);
 }
@@ -90,26 +93,13 @@ void api_answer(struct api_call *call, int status, json_t *body)
 {
     uint64_t total = json_array_size(body);
 
-    answer(call, status, body, json_is_array(body) ? &total : NULL);
+    answer(call, status, body, json_is_array(body) ? &total : NULL, NULL);
 }
 
-void api_answer_list(struct api_call *call, json_t *page, uint64_t total)
+void api_answer_list(struct api_call *call, int status, json_t *page, uint64_t total,
+                     const char *next)
 {
-    answer(call, 200, page, &total);
-}
-
-void api_answer_page(struct api_call *call, json_t *all)
-{
-    const struct api_query *query = &api_private(call)->query;
-    size_t limit = query->cursor ? query->limit : query->pagesize;
-    size_t start = query->page > 1 ? (query->page - 1) * limit : 0;
-    uint64_t total = json_array_size(all);
-    json_t *page = json_array();
-
-    for (size_t i = start; i < total && (!limit || i < start + limit); i++)
-        json_array_append(page, json_array_get(all, i));
-    json_decref(all);
-    answer(call, 200, page, &total);
+    answer(call, status, page, &total, next);
 }
 
 void api_fail(struct api_call *call, const struct api_error *error,

@@ -120,8 +120,6 @@ void auth_explain(struct auth *auth, const struct caller *caller, const char *na
  * about somebody else. -EINVAL */
 int auth_caller_new(const json_t *claims, const json_t *restrictions, const char *client,
                     struct caller **ret);
-/* A list of CIDRs as attributes and tokens have it; -EINVAL, -ENOMEM. */
-int auth_networks_read(const json_t *list, struct cidr_list *ret);
 /* authorizedSubnets of an app credential; false: there are none, it may be used from anywhere. What
  * cannot be read is in no network. */
 bool auth_credential_networks(const struct object *credential, struct cidr_list *ret);

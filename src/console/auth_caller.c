@@ -115,18 +115,6 @@ static int read_permissions(struct caller *caller, const json_t *permissions)
     return 0;
 }
 
-int auth_networks_read(const json_t *list, struct cidr_list *ret)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i)), *problem;
-        int r = text ? cidr_list_add(ret, text, &problem) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int read_restrictions(struct caller *caller, const json_t *restrictions)
 {
     const json_t *namespace = json_object_get(restrictions, "namespace");
@@ -144,8 +132,8 @@ static int read_restrictions(struct caller *caller, const json_t *restrictions)
     r = read_permissions(caller, json_object_get(restrictions, "perms"));
     caller->has_restricted_networks = json_object_get(restrictions, "networks") != NULL;
     return r < 0 ? r
-                 : auth_networks_read(json_object_get(restrictions, "networks"),
-                                      &caller->restricted_networks);
+                 : cidr_list_add_list(&caller->restricted_networks,
+                                      json_object_get(restrictions, "networks"));
 }
 
 int caller_from_token(const json_t *token, struct caller **ret)

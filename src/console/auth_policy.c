@@ -95,7 +95,7 @@ static int read_all(struct auth_policy *policy, const char *namespace, const jso
     r = read_subject(policy, json_object_get(sparse, "subject"));
     policy->has_subnets = json_array_size(json_object_get(sparse, "authorizedSubnets")) > 0;
     if (r == 0)
-        r = auth_networks_read(json_object_get(sparse, "authorizedSubnets"), &policy->subnets);
+        r = cidr_list_add_list(&policy->subnets, json_object_get(sparse, "authorizedSubnets"));
     if (r == 0)
         r = read_times(policy, sparse);
     /* Nobody can open what is not below him, whoever let such an object in. */

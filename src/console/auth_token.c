@@ -237,7 +237,7 @@ bool auth_credential_networks(const struct object *credential, struct cidr_list 
         return false;
     list = json_loadb(value.text, value.len, 0, NULL);
     some = !list || json_array_size(list) > 0;
-    if (auth_networks_read(list, ret) < 0)
+    if (cidr_list_add_list(ret, list) < 0)
         cidr_list_clear(ret);
     json_decref(list);
     return some;

@@ -130,7 +130,7 @@ static void deliver_one(struct client *client, struct occasion *occasion)
         !events_config_wants(&client->config, occasion->kind, occasion->type, &filter) ||
         !may(client, occasion))
         return;
-    if (filter && (!entity_of(occasion) || !events_filter_matches(filter, occasion->entity)))
+    if (filter && (!entity_of(occasion) || !filter_matches_json(filter, occasion->entity)))
         return;
     payload = payload_of(occasion, client->out);
     if (payload)

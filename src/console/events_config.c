@@ -304,13 +304,3 @@ bool events_config_wants(const struct events_config *config, const struct schema
         return true;
     return identity && (identity->types & type);
 }
-
-static const json_t *get(void *context, const char *key, json_t **ret_owned)
-{
-    return json_object_get(context, key);
-}
-
-bool events_filter_matches(const struct filter *filter, const json_t *entity)
-{
-    return filter_matches(filter, get, (void *)entity);
-}

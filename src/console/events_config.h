@@ -39,4 +39,3 @@ void events_config_clear(struct events_config *config);
 /* Without a look into the object: is this kind and type wanted? *ret_filter: what it must match. */
 bool events_config_wants(const struct events_config *config, const struct schema_kind *kind,
                          enum events_type type, const struct filter **ret_filter);
-bool events_filter_matches(const struct filter *filter, const json_t *entity);

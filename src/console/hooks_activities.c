@@ -25,11 +25,6 @@ struct reading {
     int result;
 };
 
-static const json_t *get(void *context, const char *key, json_t **ret_owned)
-{
-    return json_object_get(context, key);
-}
-
 static int visit(void *context, const struct store_object *object)
 {
     struct reading *reading = context;
@@ -42,7 +37,7 @@ static int visit(void *context, const struct store_object *object)
     json_object_set_new(activity, "ID", json_string(object->id));
     json_object_set_new(activity, "namespace", json_string(object->namespace));
     json_object_set_new(activity, "date", json_string(date));
-    if (reading->filter && !filter_matches(reading->filter, get, activity)) {
+    if (reading->filter && !filter_matches_json(reading->filter, activity)) {
         json_decref(activity);
         return 0;
     }
@@ -96,7 +91,8 @@ static void done(void *context)
         api_answer(call, 200, json_incref(json_array_get(list, 0)));
         json_decref(list);
     } else {
-        api_answer_list(call, list, reading->filtered ? reading->matched : reading->total);
+        api_answer_list(call, 200, list, reading->filtered ? reading->matched : reading->total,
+                        NULL);
     }
     free(reading);
 }

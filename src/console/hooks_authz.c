@@ -222,7 +222,7 @@ static void apicheck(struct api_call *call)
     answer(call, call->body, json_pack("{s:O}", "authorized", authorized));
 }
 
-/* ---- roles, accessiblenamespaces ------------------------------------------------------------ */
+/* ---- roles ---------------------------------------------------------------------------------- */
 
 static json_t *authorizations_of(const struct schema_role *role)
 {
@@ -257,17 +257,7 @@ static void roles(struct api_call *call)
                                               "name", all[i].name, "description", all[i].help,
                                               "private", all[i].is_private, "authorizations",
                                               authorizations_of(&all[i])));
-    api_answer(call, 200, list);
-}
-
-static void accessible(struct api_call *call)
-{
-    _cleanup_json_ json_t *names = auth_namespaces(call->console->auth, call->caller);
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < json_array_size(names); i++)
-        json_array_append_new(list, json_pack("{s:O}", "name", json_array_get(names, i)));
-    api_answer(call, 200, list);
+    api_answer_made(call, 200, list);
 }
 
 /* ---- apiauthorizationpolicies --------------------------------------------------------------- */
@@ -375,7 +365,6 @@ int hooks_authz(struct console *console)
         {.kind = "authz", .handle = authz, .own_verbs = 1u << AUTH_CREATE},
         {.kind = "apicheck", .handle = apicheck, .own_verbs = 1u << AUTH_CREATE},
         {.kind = "role", .handle = roles, .own_verbs = 1u << AUTH_LIST},
-        {.kind = "accessiblenamespace", .handle = accessible, .own_verbs = 1u << AUTH_LIST},
         {.kind = "apiauthorizationpolicy",
          .create = policy_create,
          .update = policy_update,

@@ -121,7 +121,7 @@ static int check_owner(struct api_call *call, const char *id, const char *namesp
     if (!call->caller)
         return 0;
     if (claims_of(id, namespace, name ? name : "", &claims) < 0 ||
-        auth_networks_read(subnets, &networks) < 0)
+        cidr_list_add_list(&networks, subnets) < 0)
         return -ENOMEM;
     if (!auth_covers(call->console->auth, call->caller, &claims,
                      json_array_size(subnets) > 0 ? &networks : NULL))

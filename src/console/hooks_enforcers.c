@@ -288,8 +288,8 @@ static void profiles_handle(struct api_call *call)
     json_t *list = json_array();
 
     if (profile)
-        json_array_append_new(list, api_show(call, profile));
-    api_answer(call, 200, list);
+        json_array_append_new(list, object_show(profile, NULL));
+    api_answer_made(call, 200, list);
 }
 
 /* ---- GET /enforcers/:id/hostservices
@@ -309,7 +309,7 @@ static json_t *mapped_services(struct api_call *call, const struct object *enfor
 
     services_mapped(call->console->push, enforcer, &found);
     for (size_t i = 0; i < found.n; i++)
-        json_array_append_new(list, api_show(call, found.v[i]));
+        json_array_append_new(list, object_show(found.v[i], NULL));
     free(found.v);
     return list;
 }
@@ -331,7 +331,7 @@ static void services_handle(struct api_call *call)
         json_decref(applied);
         applied = mapped_services(call, enforcer);
     }
-    api_answer(call, 200, applied ? applied : json_array());
+    api_answer_made(call, 200, applied ? applied : json_array());
 }
 
 int hooks_enforcers(struct console *console)

@@ -76,7 +76,7 @@ static bool networks_within(const json_t *networks, const struct caller *parent)
 {
     struct cidr_list wanted = {0};
     bool within = !parent->has_restricted_networks ||
-                  (auth_networks_read(networks, &wanted) == 0 &&
+                  (cidr_list_add_list(&wanted, networks) == 0 &&
                    cidr_list_within(&wanted, &parent->restricted_networks));
 
     cidr_list_clear(&wanted);

@@ -153,7 +153,7 @@ static void search_answer(void *context, int r)
     struct api_error error = {0};
 
     if (r == 0) {
-        api_answer_list(search->call, hits_json(search->call, search), search->total);
+        api_answer_list(search->call, 200, hits_json(search->call, search), search->total, NULL);
         return;
     }
     api_error_result(&error, r, "the search");
@@ -229,7 +229,7 @@ static void health_handle(struct api_call *call)
                      "name", "console", "type", "General", "status",
                      call->console->stopping ? "Degraded" : "Operational", "responseTime", "",
                      "alerts");
-    api_answer(call, state == COMMIT_OK ? 200 : 503, list);
+    api_answer_made(call, state == COMMIT_OK ? 200 : 503, list);
 }
 
 int hooks_look(struct console *console)

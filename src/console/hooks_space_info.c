@@ -109,7 +109,7 @@ static void accessible_handle(struct api_call *call)
     json_array_foreach(names, i, name)
         json_array_append_new(list, json_pack("{s:O}", "name", name));
     json_decref(names);
-    api_answer(call, 200, list);
+    api_answer_made(call, 200, list);
 }
 
 /* ---- Changes of the namespace -----------------------------------------------------------------

@@ -31,7 +31,7 @@ static void trustedcas(struct api_call *call)
                                               "namespaceID", "", "type", "X509", "serialnumber",
                                               trust_ca_serial(trust), "controller", url ? url : "",
                                               "certificate", trust_ca_pem(trust)));
-    api_answer(call, 200, list);
+    api_answer_made(call, 200, list);
 }
 
 /* ---- datapathcertificates ------------------------------------------------------------------- */

@@ -66,11 +66,6 @@ void limits_free(struct limits **limits)
     *limits = NULL;
 }
 
-const char *limit_name(enum limit kind)
-{
-    return names[kind];
-}
-
 uint64_t limits_refused(const struct limits *limits, enum limit kind)
 {
     return limits->refused[kind];

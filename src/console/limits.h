@@ -49,7 +49,6 @@ extern const struct limits_config limits_default;
  * @return 0, or -EINVAL with a `message` for people
  */
 int limits_parse(const char *text, struct limits_config *config, char *message, size_t size);
-const char *limit_name(enum limit kind);
 
 struct limits;
 int limits_new(const struct limits_config *config, struct limits **ret);

@@ -136,6 +136,8 @@ int tag_list_collect(struct tag_list *list, const struct schema_kind *kind,
 
 /* Value of an attribute for filters and ordering; as filter_get_fn. */
 const json_t *object_value(const struct object *object, const char *key, json_t **ret_owned);
+/* As `order` sorts values, NULL first: <0, 0, >0. */
+int object_values_compare(const json_t *a, const json_t *b);
 /* RFC 3339 in UTC with milliseconds. */
 #define TIME_TEXT_MAX 32
 const char *time_text(int64_t ms, char text[TIME_TEXT_MAX]);

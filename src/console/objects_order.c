@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "console/objects_read.h"
 
-static int compare_json(const json_t *a, const json_t *b)
+int object_values_compare(const json_t *a, const json_t *b)
 {
     if (!a || !b)
         return (a != NULL) - (b != NULL);
@@ -28,7 +28,7 @@ static int compare_rows(const void *a, const void *b, void *context)
     const struct part *part = context;
 
     for (size_t i = 0; i < part->n_order; i++) {
-        int r = compare_json(left->keys[i], right->keys[i]);
+        int r = object_values_compare(left->keys[i], right->keys[i]);
 
         if (r != 0)
             return part->descending[i] ? -r : r;

@@ -49,7 +49,6 @@ struct channel {
     struct wsframe_reader reader;
     struct buf answer;
     char key[WSFRAME_KEY_TEXT];
-    char local[64];
     char reason[CHANNEL_REASON_MAX];
     uint64_t heard_ms;
     bool ending, freed, foreign;
@@ -415,14 +414,11 @@ static void connect_in_thread(uv_work_t *work)
 static int start_poll(struct channel *channel)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
-    char *local = NULL;
     int r;
 
     if (curl_easy_getinfo(channel->curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
         fd == CURL_SOCKET_BAD)
         return -ENOTCONN;
-    if (curl_easy_getinfo(channel->curl, CURLINFO_LOCAL_IP, &local) == CURLE_OK && local)
-        snprintf(channel->local, sizeof(channel->local), "%s", local);
     channel->poll = malloc(sizeof(*channel->poll));
     if (!channel->poll)
         return -ENOMEM;
@@ -507,7 +503,7 @@ int channel_connect(struct channel *channel, const struct channel_target *target
         copy_text(target->certificate, &attempt->certificate) < 0 ||
         copy_text(target->key, &attempt->key) < 0 || copy_text(target->proxy, &attempt->proxy) < 0)
         return -ENOMEM;
-    channel->error[0] = channel->local[0] = '\0';
+    channel->error[0] = '\0';
     channel->work.data = channel;
     r = uv_queue_work(channel->loop, &channel->work, connect_in_thread, connected);
     if (r < 0)
@@ -549,14 +545,4 @@ void channel_free(struct channel **at)
         let_go(channel);
     uv_close((uv_handle_t *)&channel->timer, handle_closed);
     uv_close((uv_handle_t *)&channel->again, handle_closed);
-}
-
-bool channel_is_open(const struct channel *channel)
-{
-    return channel && channel->state == CHANNEL_OPEN && !channel->ending;
-}
-
-const char *channel_local_address(const struct channel *channel)
-{
-    return channel->local;
 }

@@ -59,6 +59,3 @@ int channel_connect(struct channel *channel, const struct channel_target *target
 int channel_send(struct channel *channel, const struct buf *message);
 /* Close with closed(reason) later; nothing when idle. */
 void channel_close(struct channel *channel, const char *reason);
-bool channel_is_open(const struct channel *channel);
-/* Own address of the connection, "" when there is none. */
-const char *channel_local_address(const struct channel *channel);

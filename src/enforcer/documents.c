@@ -179,28 +179,15 @@ static int check_signature(const char *token, size_t header_len,
 /* ---- Claims ----------------------------------------------------------------------------------
  */
 
-static int read_tags(const json_t *list, struct tag_set *ret)
-{
-    if (!json_is_array(list))
-        return -EINVAL;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *tag = json_string_value(json_array_get(list, i));
-        int r = tag ? tag_set_add(ret, tag) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int read_identity(const json_t *json, struct document_claims *claims)
 {
     const char *namespace = json_string_value(json_object_get(json, "ns"));
+    const json_t *tags = json_object_get(json, "tags");
 
-    if (!namespace || namespace_problem(namespace))
+    if (!namespace || namespace_problem(namespace) || !json_is_array(tags))
         return -EINVAL;
     claims->namespace = strdup(namespace);
-    return claims->namespace ? read_tags(json_object_get(json, "tags"), &claims->tags) : -ENOMEM;
+    return claims->namespace ? tag_set_add_list(&claims->tags, tags) : -ENOMEM;
 }
 
 static int read_key(const json_t *item, struct document_claims *claims)

@@ -205,7 +205,7 @@ static int read_unit(const json_t *json, const char *local_id, struct view_unit 
     unit->namespace = strdup(namespace);
     if (!unit->local_id || !unit->namespace)
         return -ENOMEM;
-    return view_tags_read(json_object_get(json, "tags"), &unit->tags);
+    return tag_set_add_list(&unit->tags, json_object_get(json, "tags"));
 }
 
 static int add_unit(struct builder *builder, const struct entry *entry)

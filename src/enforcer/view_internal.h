@@ -14,5 +14,3 @@ void view_profile_clear(struct view_profile *profile);
 /* @return 0, -ENOMEM, -BULKHEAD_EINVALID_INPUT with a diagnostic */
 int view_profile_read(const struct entries *entries, struct diagnostics *diagnostics,
                       struct view_profile *ret);
-/* 0, -ENOMEM, -EINVAL */
-int view_tags_read(const json_t *list, struct tag_set *ret);

@@ -30,30 +30,6 @@ void view_profile_clear(struct view_profile *profile)
     free(profile->host_problem);
 }
 
-int view_tags_read(const json_t *list, struct tag_set *ret)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *tag = json_string_value(json_array_get(list, i));
-        int r = tag ? tag_set_add(ret, tag) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int read_cidrs(const json_t *list, struct cidr_list *ret)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i)), *problem;
-        int r = text ? cidr_list_add(ret, text, &problem) : -EINVAL;
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int read_interfaces(const json_t *list, struct view_profile *profile)
 {
     size_t n = json_array_size(list);
@@ -92,7 +68,7 @@ static int read_expression(const json_t *list, struct tag_expr *ret)
 
         if (json_array_size(clause) == 0)
             continue; /* would match everything */
-        r = view_tags_read(clause, &ret->clauses[ret->n++]);
+        r = tag_set_add_list(&ret->clauses[ret->n++], clause);
     }
     return r;
 }
@@ -133,13 +109,13 @@ static int read_service(const json_t *json, struct unit_services *ret)
         return -EINVAL;
     if (json_is_true(json_object_get(json, "hostModeEnabled"))) {
         ret->host_mode = true;
-        r = view_tags_read(tags, &ret->host_tags);
+        r = tag_set_add_list(&ret->host_tags, tags);
     }
     if (r < 0 || json_array_size(json_object_get(json, "services")) == 0)
         return r;
     ret->n++; /* cleared with the others, whatever happens */
     service->name = strdup(name);
-    r = service->name ? view_tags_read(tags, &service->tags) : -ENOMEM;
+    r = service->name ? tag_set_add_list(&service->tags, tags) : -ENOMEM;
     return r < 0 ? r : read_ports(json_object_get(json, "services"), service);
 }
 
@@ -166,9 +142,10 @@ static int read_profile(const json_t *json, struct view_profile *profile)
     int r = json_is_object(json) ? 0 : -EINVAL;
 
     if (r == 0)
-        r = read_cidrs(json_object_get(json, "targetNetworks"), &profile->target_networks);
+        r = cidr_list_add_list(&profile->target_networks, json_object_get(json, "targetNetworks"));
     if (r == 0)
-        r = read_cidrs(json_object_get(json, "excludedNetworks"), &profile->excluded_networks);
+        r = cidr_list_add_list(&profile->excluded_networks,
+                               json_object_get(json, "excludedNetworks"));
     if (r == 0)
         r = read_interfaces(json_object_get(json, "excludedInterfaces"), profile);
     if (r == 0)

@@ -15,6 +15,8 @@
 #include "base/addr.h"
 #include "base/macros.h"
 
+struct json_t; /* of <jansson.h> */
+
 /* ---- Limits ------------------------------------------------------------------------------- */
 
 #define MODEL_DOCUMENT_BYTES_MAX (64u << 20)
@@ -131,6 +133,8 @@ struct tag_set {
 const char *tag_problem(const char *tag);
 /* 0 (also when it was there already), -EINVAL, -ENOMEM, -BULKHEAD_ETOOMANY. */
 int tag_set_add(struct tag_set *set, const char *tag);
+/* Every text of a list; what is no array has none. As tag_set_add(), -EINVAL also for no text. */
+int tag_set_add_list(struct tag_set *set, const struct json_t *list);
 int tag_set_addf(struct tag_set *set, const char *format, ...) _printf_(2, 3);
 int tag_set_copy(const struct tag_set *set, struct tag_set *ret);
 bool tag_set_has(const struct tag_set *set, const char *tag);
@@ -195,6 +199,8 @@ struct cidr_list {
 };
 /* 0; -EINVAL and what was expected. Text may start with '!' for a hole. */
 int cidr_list_add(struct cidr_list *list, const char *text, const char **ret_problem);
+/* Every text of a list; what is no array has none. 0, -EINVAL, -ENOMEM. */
+int cidr_list_add_list(struct cidr_list *list, const struct json_t *texts);
 /* NULL, or why the list as a whole is wrong (hole outside every included CIDR); *ret_at: index of
  * the hole */
 const char *cidr_list_problem(const struct cidr_list *list, size_t *ret_at);

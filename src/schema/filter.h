@@ -69,6 +69,7 @@ const struct filter_node *filter_root(const struct filter *filter);
  */
 typedef const json_t *filter_get_fn(void *context, const char *key, json_t **ret_owned);
 bool filter_matches(const struct filter *filter, filter_get_fn *get, void *context);
+bool filter_matches_json(const struct filter *filter, const json_t *object);
 /* Every key, once, so that unknown attributes can be refused; `visit` returns false to stop. */
 bool filter_keys(const struct filter *filter, bool (*visit)(void *context, const char *key),
                  void *context);

@@ -197,6 +197,16 @@ bool filter_matches(const struct filter *filter, filter_get_fn *get, void *conte
     return matches(filter->root, get, context);
 }
 
+static const json_t *member(void *context, const char *key, json_t **ret_owned)
+{
+    return json_object_get(context, key);
+}
+
+bool filter_matches_json(const struct filter *filter, const json_t *object)
+{
+    return filter_matches(filter, member, (void *)object);
+}
+
 const struct filter_node *filter_root(const struct filter *filter)
 {
     assert(filter);

@@ -34,9 +34,7 @@ def estate(_started):
     """Both Enforcers running, middleboxes doing nothing, no process left by an earlier test."""
     _started.ensure()
     yield _started
-    for process in list(_started.system.processes):
-        if process not in [e.process for e in _started.enforcers.values()]:
-            process.kill()
+    _started.end_tools()
     for box in (_started.to_a, _started.to_b):
         box.reset()
 

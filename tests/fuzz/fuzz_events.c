@@ -25,7 +25,7 @@ static void check_wants(const struct events_config *config)
                 continue;
             wanted++;
             if (filter)
-                events_filter_matches(filter, entity);
+                filter_matches_json(filter, entity);
         }
     }
     FUZZ_CHECK(config->n > 0 || wanted > 0); /* nothing said: everything */

@@ -6,8 +6,8 @@
  *
  *   forge handshake --source A,PORT --destination A,PORT [OPTION…]   SYN, then ACK and data
  *   forge send      --source A,PORT --destination A,PORT [OPTION…]   one segment
- *   forge sniff     INTERFACE PORT                                   tell every TCP segment until
- *                                                                    SIGTERM, and what came before it
+ *   forge sniff     INTERFACE PORT                                   tell every TCP segment
+ *                                                                    until SIGTERM, all before it
  *
  * The caller keeps the kernel of the sending namespace from answering with RST. Events as in
  * sock.h.

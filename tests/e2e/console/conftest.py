@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
-import os
-import shutil
 
 import pytest
 
@@ -45,11 +43,7 @@ def pair(postgres, tmp_path_factory):
     """Two Consoles of one authority on one database."""
     database = postgres.database()
     first = Installation(tmp_path_factory.mktemp("one"), database)
-    directory = tmp_path_factory.mktemp("two")
-    os.mkdir(directory / "console", 0o700)
-    for name in ("ca.crt", "ca.key"):
-        shutil.copy(os.path.join(first.data, name), directory / "console")
-    second = Installation(directory, database)
+    second = first.second(tmp_path_factory.mktemp("two"))
     yield first, second
     assert second.stop() == 0 and first.stop() == 0
 

@@ -207,6 +207,10 @@ class ConsoleEstate(Estate):
         enforcer.environment["BULKHEAD_MACHINE_ID"] = f"machine-{name}"
         return enforcer
 
+    @property
+    def daemons(self):
+        return [*super().daemons, self.console.process]
+
     def start(self):
         for enforcer in self.enforcers.values():
             enforcer.start()

@@ -69,6 +69,14 @@ class Installation:
         self.process = self.port = None
         self.start(*options)
 
+    def second(self, directory):
+        """Another Console of the same authority on the same database."""
+        data = os.path.join(directory, "console")
+        os.mkdir(data, 0o700)
+        for name in ("ca.crt", "ca.key"):
+            shutil.copy(os.path.join(self.data, name), data)
+        return type(self)(directory, self.database)
+
     def start(self, *options):
         self.log_path = os.path.join(self.directory, "console.log")
         where = ["--database", self.database] if self.database else []

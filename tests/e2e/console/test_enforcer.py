@@ -32,9 +32,7 @@ def estate(_estate):
     _estate.ensure()
     for item in _estate.console.list("networkrulesetpolicies"):
         _estate.console.delete("networkrulesetpolicies", item["ID"])
-    for process in list(_estate.system.processes):
-        if process not in [e.process for e in _estate.enforcers.values()] + [_estate.console.process]:
-            process.kill()
+    _estate.end_tools()
 
 
 @pytest.fixture

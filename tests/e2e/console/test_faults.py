@@ -6,7 +6,6 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -176,10 +175,7 @@ def test_one_of_two_dies(postgres, tmp_path_factory):
     database = postgres.database()
     first = Own(tmp_path_factory.mktemp("one"), database)
     directory = tmp_path_factory.mktemp("two")
-    os.mkdir(directory / "console", 0o700)
-    for name in ("ca.crt", "ca.key"):
-        shutil.copy(os.path.join(first.data, name), directory / "console")
-    second = Own(directory, database)
+    second = first.second(directory)
     estate = Estate(first, first.administrator(), pick(1000, 100), directory / "registered")
     try:
         estate.change()

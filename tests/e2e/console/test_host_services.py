@@ -31,9 +31,7 @@ def estate(_estate):
         for item in _estate.console.list(kind):
             _estate.console.delete(kind, item["ID"])
     wait_for(lambda: names(_estate) == {"db", "svc"}, 10, what="nothing of the test is left")
-    for process in list(_estate.system.processes):
-        if process not in [e.process for e in _estate.enforcers.values()] + [_estate.console.process]:
-            process.kill()
+    _estate.end_tools()
 
 
 @pytest.fixture

@@ -107,6 +107,17 @@ class Estate:
         for enforcer in self.enforcers.values():
             enforcer.start()
 
+    @property
+    def daemons(self):
+        """Processes that stay from test to test."""
+        return [enforcer.process for enforcer in self.enforcers.values()]
+
+    def end_tools(self):
+        """Everything that a test left running."""
+        for process in list(self.system.processes):
+            if process not in self.daemons:
+                process.kill()
+
     def exchange(self):
         """Every host's peer file to all others."""
         for one in self.enforcers.values():

@@ -13,24 +13,33 @@
 
 #define WORDS_MAX 16
 
+/* Cut a command line at its blanks, in place. @return argc */
+static int words(char *line, char *argv[WORDS_MAX])
+{
+    char *word;
+    int argc = 0;
+
+    while ((word = strsep(&line, " "))) {
+        assert_true(argc < WORDS_MAX - 1);
+        argv[argc++] = word;
+    }
+    argv[argc] = NULL;
+    return argc;
+}
+
 /* Run a command line (words separated by one blank); both outputs belong to the caller. */
 static int run(const char *line, char **ret_out, char **ret_err)
 {
     _cleanup_free_
     char *copy = strdup(line);
-    char *argv[WORDS_MAX], *rest = copy, *word;
+    char *argv[WORDS_MAX];
     size_t out_len, err_len;
     FILE *out = open_memstream(ret_out, &out_len), *err = open_memstream(ret_err, &err_len);
-    int argc = 0, r;
+    int r;
 
     assert_non_null(out);
     assert_non_null(err);
-    while ((word = strsep(&rest, " "))) {
-        assert_true(argc < WORDS_MAX - 1);
-        argv[argc++] = word;
-    }
-    argv[argc] = NULL;
-    r = cli_main(argc, argv, out, err);
+    r = cli_main(words(copy, argv), argv, out, err);
     fclose(out);
     fclose(err);
     return r;
@@ -144,12 +153,9 @@ static void takes_options_anywhere(void **state)
         _cleanup_cli_call_ struct cli_call call = {.output = {.out = stdout}, .err = stderr};
         _cleanup_free_
         char *copy = strdup(lines[i]);
-        char *argv[WORDS_MAX], *rest = copy, *word;
-        int argc = 0;
+        char *argv[WORDS_MAX];
 
-        while ((word = strsep(&rest, " ")))
-            argv[argc++] = word;
-        assert_int_equal(cli_parse(&cli_root, argc, argv, &call), CLI_DONE);
+        assert_int_equal(cli_parse(&cli_root, words(copy, argv), argv, &call), CLI_DONE);
         assert_string_equal(cli_call_command(&call)->name, "netstat");
         assert_string_equal(cli_value(&call, "output"), "json");
         assert_string_equal(cli_value(&call, "socket"), "/s");
@@ -174,12 +180,9 @@ static void takes_global_options_at_every_level(void **state)
         _cleanup_cli_call_ struct cli_call call = {.output = {.out = stdout}, .err = stderr};
         _cleanup_free_
         char *copy = strdup(lines[i]);
-        char *argv[WORDS_MAX], *rest = copy, *word;
-        int argc = 0;
+        char *argv[WORDS_MAX];
 
-        while ((word = strsep(&rest, " ")))
-            argv[argc++] = word;
-        assert_int_equal(cli_parse(&cli_root, argc, argv, &call), CLI_DONE);
+        assert_int_equal(cli_parse(&cli_root, words(copy, argv), argv, &call), CLI_DONE);
         assert_string_equal(cli_call_command(&call)->name, "list");
         assert_string_equal(cli_value(&call, "namespace"), "/shop");
         assert_string_equal(cli_value(&call, "output"), "none");

@@ -67,7 +67,7 @@ static bool wants(const struct events_config *config, const char *kind, enum eve
     const struct filter *filter = NULL;
     json_t *json = json_loads(entity, 0, NULL);
     bool result = events_config_wants(config, schema_kind_find(kind), type, &filter) &&
-                  (!filter || events_filter_matches(filter, json));
+                  (!filter || filter_matches_json(filter, json));
 
     json_decref(json);
     return result;

@@ -7,19 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server.h"
-#include "store_test.h"
-
-static struct server server;
-static bool postgres;
-static char *directory;
-
-static struct store *fresh(void)
-{
-    static unsigned int number;
-
-    return open_store(postgres ? server_database(&server) : text("%s/%u.db", directory, number++));
-}
+#include "databases.h"
 
 static int count_change(void *context, enum store_op_type type, const struct store_object *object)
 {
@@ -41,7 +29,7 @@ static void commit_many(struct store *store, const char *prefix, int n)
 
 static void test_changes(void **state)
 {
-    _cleanup_store_ struct store *store = fresh();
+    _cleanup_store_ struct store *store = open_store(fresh_uri());
     struct store_compaction compaction = {.changes_before_ms = 1, .changes_max = 100};
     uint64_t revision = 0;
     size_t n = 0;
@@ -72,7 +60,7 @@ static void put_log(struct store *store, int number, int64_t at_ms)
 /* Also when all are of one millisecond. */
 static void test_log(void **state)
 {
-    _cleanup_store_ struct store *store = fresh();
+    _cleanup_store_ struct store *store = open_store(fresh_uri());
     const struct store_log_query all = {.namespace = "/", .recursive = true};
     struct store_compaction compaction = {.log_before_ms = 1, .log_entries_max = 50};
     uint64_t total = 0;
@@ -90,7 +78,7 @@ static void test_log(void **state)
 
 static void test_answers(void **state)
 {
-    _cleanup_store_ struct store *store = fresh();
+    _cleanup_store_ struct store *store = open_store(fresh_uri());
     struct store_compaction compaction = {.idempotency_before_ms = 1, .idempotency_max = 5};
     _cleanup_buf_ struct buf answer = BUF_INIT(100);
 
@@ -111,7 +99,7 @@ static void test_answers(void **state)
 /* Ends soon when the Console stops, and goes on from there the next time. */
 static void test_stopped(void **state)
 {
-    _cleanup_store_ struct store *store = fresh();
+    _cleanup_store_ struct store *store = open_store(fresh_uri());
     enum { N = 9000 };
     struct store_op *ops = calloc(N, sizeof(*ops));
     char(*ids)[16] = calloc(N, sizeof(*ids));
@@ -141,15 +129,5 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-    int failed;
-
-    directory = scratch_make();
-    failed = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);
-    scratch_remove(directory);
-    if (server_start(&server, false)) {
-        postgres = true;
-        failed += cmocka_run_group_tests_name("PostgreSQL", tests, NULL, NULL);
-        server_stop(&server);
-    }
-    return failed;
+    return run_on_both(tests, ARRAY_SIZE(tests));
 }

@@ -8,19 +8,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "server.h"
-#include "store_test.h"
-
-static struct server server;
-static bool postgres; /* which of them this run is about */
-static char *directory;
-
-static char *fresh_uri(void)
-{
-    static unsigned int number;
-
-    return postgres ? server_database(&server) : text("%s/%u.db", directory, number++);
-}
+#include "databases.h"
 
 static void test_create_update_delete(void **state)
 {
@@ -586,15 +574,5 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
-    int failed;
-
-    directory = scratch_make();
-    failed = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);
-    scratch_remove(directory);
-    if (server_start(&server, false)) {
-        postgres = true;
-        failed += cmocka_run_group_tests_name("PostgreSQL", tests, NULL, NULL);
-        server_stop(&server);
-    }
-    return failed;
+    return run_on_both(tests, ARRAY_SIZE(tests));
 }
