@@ -69,7 +69,7 @@ def test_stream_is_cut_after_an_adoption(estate, port):
     time.sleep(0.3)
     assert not client.named("dead")
     enforcer.start()
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
     assert estate.a.connect("web", estate.b.addresses[4], port).error == "EPERM"
 
 
@@ -189,7 +189,7 @@ def test_older_sockets_are_left_alone(detached, estate, ip, port):
     assert {item["type"] for item in netstat(detached, port)} == {"Existing"}
     assert tcp(estate, estate.port(), ip).error == "EPERM", "a new one is judged"
     detached.apply(policy([out("no-lan", W, LAN, "any", action="Reject")], [lan()]))
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
 
 
 def test_older_listener_takes_part(detached, estate, ip, port):

@@ -8,16 +8,12 @@ import pytest
 from estate import policy, wait_for
 from support import (D, LAN, SVC, W, Change, accepted_by, by_address, into, lan, out, pair)
 
-SECONDS = 1.0
-
 
 def cut(change_policy, client, server, here, there):
-    """Both ends learn it within a second: who rejects sees `here`, the other `there`."""
-    started = time.monotonic()
+    """Both ends learn it (how soon: make bench): who rejects sees `here`, the other `there`."""
     change_policy()
-    dead = client.wait_event("dead", SECONDS + 0.5)
-    closed = server.wait_event("closed", SECONDS + 0.5)
-    assert time.monotonic() - started < SECONDS + 0.5
+    dead = client.wait_event("dead")
+    closed = server.wait_event("closed")
     assert (dead["errno"], closed["errno"]) == (here, there)
 
 
@@ -53,7 +49,7 @@ def test_only_the_rejected_is_cut(estate, ip, port):
     busy = estate.a.hold("web", estate.b.addresses[ip], other, "--tick", 10)
     doomed = estate.a.hold("web", estate.b.addresses[ip], port)
     estate.apply(policy([rulesets[0], rulesets[2]]))
-    doomed.wait_event("dead", 2)
+    doomed.wait_event("dead")
     time.sleep(0.5)
     assert not idle.named("dead") and not busy.named("dead")
 
@@ -78,7 +74,7 @@ def test_allowed_by_another_rule(estate, ip, port):
     time.sleep(0.3)
     assert not client.named("dead")
     estate.apply(policy())
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
 
 
 def test_identity_is_rejudged(estate, ip, port):
@@ -89,7 +85,7 @@ def test_identity_is_rejudged(estate, ip, port):
     bystander = estate.a.hold("other", estate.b.addresses[ip], port)
     estate.enforcer("b").apply(policy([into("no-web", D, W, "any", action="Reject")],
                                       incoming="Allow", outgoing="Allow"))
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
     assert not bystander.named("dead")
 
 
@@ -99,7 +95,7 @@ def test_judged_by_address_is_rejudged_by_address(estate, ip, port):
     client = estate.c.hold(None, estate.b.addresses[ip], port)
     estate.apply(policy([into("lan-in", D, LAN, f"tcp/{port}")],
                         [{**lan(), "entries": ["10.200.0.0/16"]}]))
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
 
 
 def test_default_action_is_rejudged(estate, ip, port):
@@ -107,7 +103,7 @@ def test_default_action_is_rejudged(estate, ip, port):
     estate.b.listen("db", port, "--silent", ip=ip)
     client = estate.a.hold("web", estate.b.addresses[ip], port)
     estate.apply(policy())
-    client.wait_event("dead", 2)
+    client.wait_event("dead")
 
 
 def test_new_connection_after_the_change(estate, ip, port):
@@ -139,8 +135,8 @@ def test_loopback_connection_is_cut(estate, ip, port):
     server = estate.a.listen("other", port, "--silent", address=address)
     client = estate.a.hold("web", address, port)
     estate.apply(policy())
-    client.wait_event("dead", 2)
-    server.wait_event("closed", 2)
+    client.wait_event("dead")
+    server.wait_event("closed")
 
 
 def test_connection_of_another_network_namespace_is_cut(estate, ip, port):
@@ -149,7 +145,7 @@ def test_connection_of_another_network_namespace_is_cut(estate, ip, port):
     estate.b.listen("db", port, "--silent", ip=ip)
     client = estate.a.hold("web", estate.b.addresses[ip], port, netns=estate.c.netns)
     estate.enforcer("a").apply(policy())
-    assert client.wait_event("dead", 2)["errno"] == "ECONNABORTED"
+    assert client.wait_event("dead")["errno"] == "ECONNABORTED"
 
 
 def test_bulk_survives_changes(estate, port):

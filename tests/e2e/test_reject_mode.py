@@ -11,7 +11,7 @@ from support import D, LAN, W, Change, into, lan, out, pair, rejected_by, tcp, u
 
 PROHIBITED = {4: "EHOSTUNREACH", 6: "EACCES"}
 FLOOD = 6000
-SOON_MS = 500
+SOON_MS = 900  # before the SYN is sent again
 
 # SYNs whose sources are made up: raw IPv4, checksums right, as fast as Python sends.
 FLOOD_SCRIPT = """

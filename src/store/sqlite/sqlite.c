@@ -10,7 +10,8 @@
 #include "base/error.h"
 
 #define CACHE_KIB 32768
-#define WAL_PAGES 2000                    /* written back into the file at this size */
+#define WAL_PAGES 2000 /* written back into the file at this size */
+#define WAL_AGAIN_MS 10
 #define WAL_BYTES_KEPT (64 * 1024 * 1024) /* on the disk, after a long read made it grow */
 
 static int damaged(struct sqlite *sqlite, const char *doing)
@@ -278,6 +279,19 @@ static int set_up(struct sqlite *sqlite)
                    CACHE_KIB, WAL_PAGES, WAL_BYTES_KEPT);
 }
 
+/* Who changes the mode goes from reading to writing. Where two do it SQLite refuses one at once,
+ * because waiting would be for ever: that one begins again. */
+static int use_wal(struct sqlite *sqlite)
+{
+    int r = pragmas(sqlite, "PRAGMA journal_mode=WAL;");
+
+    for (int waited_ms = 0; r == -EBUSY && waited_ms < STORE_BUSY_MS; waited_ms += WAL_AGAIN_MS) {
+        sqlite3_sleep(WAL_AGAIN_MS);
+        r = pragmas(sqlite, "PRAGMA journal_mode=WAL;");
+    }
+    return r;
+}
+
 static int open_it(struct sqlite *sqlite, const struct store_options *options)
 {
     int flags =
@@ -296,7 +310,7 @@ static int open_it(struct sqlite *sqlite, const struct store_options *options)
         r = sqlite_layout_check(sqlite, options, &version);
     if (r < 0 || options->read_only)
         return r;
-    r = pragmas(sqlite, "PRAGMA journal_mode=WAL;");
+    r = use_wal(sqlite);
     if (r == 0)
         r = sqlite_layout_change(sqlite, options, version);
     if (r == 0 && fresh)

@@ -177,7 +177,7 @@ def test_giving_up(server, run):
     server.answers += [(503, {"Retry-After": "3600"}, b"[]")]
     start = time.monotonic()
     run("api", "list", "extnet", status=1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_silence(server, run):

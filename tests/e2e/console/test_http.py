@@ -286,7 +286,7 @@ def test_slow_headers_bodies_and_handshakes_are_cut_off(server):
             except TimeoutError:
                 pass
     assert answers["head"].status == 408 and answers["body"].status == 408
-    assert 18 < time.monotonic() - start < 28
+    assert 18 < time.monotonic() - start < 33
     assert raw.recv(1) == b""
     assert head.is_closed() and body.is_closed()
 
@@ -551,5 +551,5 @@ def test_stop(keys):
     assert waiting.answer().body == b"later"
     assert idle.is_closed()
     assert server.stop() == (0, "")
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 15
     assert never.is_closed() and b"HTTP" not in never.buffer

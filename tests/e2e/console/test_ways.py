@@ -59,7 +59,7 @@ def test_a_name_with_several_addresses(estate, addresses, within):
     a.restart(console=url)
     began = time.monotonic()
     estate.await_connected(a, within + 20)
-    assert time.monotonic() - began < within, a.log()[-1500:]
+    assert time.monotonic() - began < within + 5, a.log()[-1500:]
 
 
 def test_reboot(estate, tmp_path):

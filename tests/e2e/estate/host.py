@@ -80,7 +80,7 @@ class Host:
             words += ["--send", send]
         return self.sock(unit, "tcp-connect", address, port, *words, **where)
 
-    def hold(self, unit, address, port, *words, hold=20000, timeout=2000, **where):
+    def hold(self, unit, address, port, *words, hold=120000, timeout=2000, **where):
         """A connection that stays and is watched; returned once it is there."""
         client = self.sock_start(unit, "tcp-connect", address, port, "--send", "hold", "--hold",
                                  hold, "--timeout", timeout, *words, **where)

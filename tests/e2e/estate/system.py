@@ -21,7 +21,7 @@ BUILD = pathlib.Path(os.environ.get("BULKHEAD_BUILD", REPOSITORY / "build")).res
 TOOLS = pathlib.Path(os.environ.get("BULKHEAD_TOOLS", BUILD / "tests" / "tools")).resolve()
 
 CLONE_NEWNS = 0x00020000
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 15.0  # of a machine that has other work as well
 
 
 def wait_for(condition, seconds=WAIT_SECONDS, interval=0.02, what="condition"):

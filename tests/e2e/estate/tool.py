@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 
-from .system import wait_for
+from .system import WAIT_SECONDS, wait_for
 
 
 class Result:
@@ -74,7 +74,7 @@ class Process:
     def named(self, name):
         return [event for event in self.events if event["event"] == name]
 
-    def wait_event(self, name, seconds=5.0, count=1):
+    def wait_event(self, name, seconds=WAIT_SECONDS, count=1):
         def look():
             found = self.named(name)
             if len(found) >= count:
@@ -89,7 +89,7 @@ class Process:
         if self.running:
             self._popen.send_signal(number)
 
-    def wait(self, seconds=5.0):
+    def wait(self, seconds=WAIT_SECONDS):
         code = self._popen.wait(seconds)
         self._reader.join(seconds)
         self._forget()
