@@ -106,6 +106,14 @@ static const struct store_op *main_op(const struct api_call *call, const struct 
     return op ? op : change_set_at(set, 0);
 }
 
+/* Bookkeeping behind a call (a log-out, a refresh): people know it by what they called. */
+static bool is_hidden(const struct store_op *op)
+{
+    const struct schema_kind *kind = schema_kind_find(op->object.kind);
+
+    return kind && kind->hidden;
+}
+
 int api_log_changes(struct api_call *call, struct change_set *set)
 {
     const struct store_op *op = main_op(call, set);
@@ -113,6 +121,7 @@ int api_log_changes(struct api_call *call, struct change_set *set)
     char name[MODEL_NAMESPACE_MAX + 1], message[MESSAGE_BYTES_MAX],
         namespace[MODEL_NAMESPACE_MAX + 1];
     char source[INET6_ADDRSTRLEN + 16] = "";
+    const char *kind;
     json_t *activity;
     int r;
 
@@ -121,14 +130,16 @@ int api_log_changes(struct api_call *call, struct change_set *set)
         return 0;
     diff_of(call, op, &diff);
     name_of(call, op, name, sizeof(name));
-    text_format(message, sizeof(message), "%s %s '%s' (%s)%s", operation_of(op), op->object.kind,
-                name, op->object.id, change_set_count(set) > 1 ? " and more" : "");
-    snprintf(namespace, sizeof(namespace), "%s", op->object.namespace);
+    kind = is_hidden(op) ? call->kind->name : op->object.kind;
+    text_format(message, sizeof(message), "%s %s '%s' (%s)%s", operation_of(op), kind, name,
+                op->object.id, change_set_count(set) > 1 ? " and more" : "");
+    snprintf(namespace, sizeof(namespace), "%s",
+             is_hidden(op) && call->namespace ? call->namespace : op->object.namespace);
     if (call->request)
         snprintf(source, sizeof(source), " from %s", call->request->client);
     activity = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s+, s:o, s:s}", "operation", operation_of(op),
-                         "targetIdentity", op->object.kind, "targetID", op->object.id, "targetName",
-                         name, "message", message, "source",
+                         "targetIdentity", kind, "targetID", op->object.id, "targetName", name,
+                         "message", message, "source",
                          call->caller && call->caller->subject ? call->caller->subject : "console",
                          call->caller ? source : "", "claims", claims_json(call->caller), "diff",
                          diff.data && !diff.error ? diff.data : "");

@@ -8,8 +8,10 @@
 #include "console/auth.h"
 #include "console/expired.h"
 #include "console/logins.h"
+#include "console/push_refreshes.h"
 
-#define EVERY_MS (60 * 60 * 1000)
+#define EVERY_MS (60 * 1000)
+#define COMPACTION_TURNS 60      /* of these: every hour */
 #define FIRST_MS (2 * 60 * 1000) /* a Console that is started every day has to do it as well */
 #define HOUR_MS (3600 * 1000LL)
 #define PROBLEM_BYTES_MAX 2048
@@ -22,6 +24,7 @@ struct compaction {
     struct buf problem;
     atomic_bool stop;
     bool busy, closed;
+    unsigned turn;
     int result;
 };
 
@@ -75,10 +78,16 @@ static void worked(uv_work_t *work, int status)
 }
 
 /* Tests cannot wait for an hour. */
-static uint64_t interval_ms(uint64_t usual)
+static uint64_t test_ms(void)
 {
     const char *text = getenv("BULKHEAD_TEST_COMPACTION_MS");
-    uint64_t ms = text ? strtoull(text, NULL, 10) : 0;
+
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static uint64_t interval_ms(uint64_t usual)
+{
+    uint64_t ms = test_ms();
 
     return ms ? ms : usual;
 }
@@ -88,6 +97,9 @@ static void due(uv_timer_t *timer)
     struct compaction *compaction = timer->data;
 
     if (compaction->console->stopping)
+        return;
+    expired_sweep(compaction->console, REFRESH_KIND, (int64_t)interval_ms(REFRESH_KEEP_MS));
+    if (compaction->turn++ % (test_ms() ? 1 : COMPACTION_TURNS) != 0)
         return;
     expired_sweep(compaction->console, LOGINS_KIND, (int64_t)interval_ms(LOGINS_KEEP_MS));
     expired_sweep(compaction->console, AUTH_REVOCATION_KIND,

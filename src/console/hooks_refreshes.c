@@ -1,116 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
 #include "console/api_internal.h"
-#include "console/events.h"
 #include "console/push_internal.h"
+#include "console/push_refreshes.h"
 
 /*
- * Refreshes: said once to Enforcers that are connected here, and to who listens on /events; never
- * stored. POST /enforcers/:id/enforcerrefreshes to one, POST /enforcerrefreshes to those that
- * `selector` selects in the namespace (and below it with `propagate`), POST
+ * Refreshes: said once to Enforcers that are connected, to whichever Console, and to who listens on
+ * /events (push_refreshes.h). POST /enforcers/:id/enforcerrefreshes to one, POST /enforcerrefreshes
+ * to those that `selector` selects in the namespace (and below it with `propagate`), POST
  * /processingunits/:id/processingunitrefreshes to the one that has the unit.
  */
 
-#define LOG_SECONDS 60
-#define LOG_SECONDS_MAX 86400
-
-unsigned enforcer_log_seconds(const json_t *body)
+static void fail(struct api_call *call, int result)
 {
-    const char *text = json_string_value(json_object_get(body, "logLevelDuration"));
-    int64_t ms = 0;
-
-    if (!text || !schema_duration_parse(text, false, &ms) || ms < 1000)
-        return LOG_SECONDS;
-    return (unsigned)MIN(ms / 1000, (int64_t)LOG_SECONDS_MAX);
-}
-
-static void answer(struct api_call *call, const char *id, const char *namespace)
-{
-    json_t *more = json_pack("{s:s, s:s}", "ID", id, "namespace", namespace);
-    json_t *complete = more ? schema_complete(call->kind, call->body, more, NULL) : NULL;
     struct api_error error = {0};
 
+    api_error_result(&error, result, call->kind->name);
+    api_fail(call, &error, NULL);
+}
+
+static void answer(struct api_call *call, const json_t *request)
+{
+    _cleanup_change_set_ struct change_set *set = NULL;
+    json_t *more = json_pack("{s:O, s:O}", "ID", json_object_get(request, "target"), "namespace",
+                             json_object_get(request, "at"));
+    json_t *complete = more ? schema_complete(call->kind, call->body, more, NULL) : NULL;
+    int r = complete ? change_set_new(&set) : -ENOMEM;
+
     json_decref(more);
-    if (!complete) {
-        api_error_result(&error, -ENOMEM, call->kind->name);
-        api_fail(call, &error, NULL);
+    if (r == 0)
+        r = change_set_create(set, schema_kind_find(REFRESH_KIND), "/", request, NULL);
+    if (r < 0) {
+        json_decref(complete);
+        fail(call, r);
         return;
     }
-    events_publish(call->console->events, call->kind, namespace, "create", complete);
-    api_answer(call, 200, complete);
+    api_commit(call, &set, 200, complete);
+}
+
+/* target: ID of the object that it was asked for at, or "". New reference, NULL on ENOMEM. */
+static json_t *request_of(const struct api_call *call, const char *target, const char *namespace,
+                          const char *enforcer_id)
+{
+    json_t *request = json_pack("{s:s, s:s, s:s, s:O}", "kind", call->kind->name, "target", target,
+                                "at", namespace, "body", call->body);
+
+    if (request && enforcer_id &&
+        json_object_set_new(request, "enforcerID", json_string(enforcer_id)) < 0) {
+        json_decref(request);
+        return NULL;
+    }
+    return request;
 }
 
 /* ---- Enforcers ---------------------------------------------------------------------------- */
 
-struct refreshing {
-    struct api_call *call;
-    const json_t *selector; /* none: every one */
+struct counting {
+    struct console *console;
     size_t n, n_away;
 };
 
-static bool refresh_one(void *context, const struct object *enforcer)
+static bool count_one(void *context, const struct object *enforcer)
 {
-    struct refreshing *refreshing = context;
-    const struct api_call *call = refreshing->call;
-    _cleanup_(json_decrefp) json_t *own = NULL;
-    const json_t *from = call->body; /* where the log level is said */
+    struct counting *counting = context;
+    _cleanup_free_
+    char *state = object_text(enforcer, "operationalStatus");
+    struct push_status status;
 
-    if (json_array_size(refreshing->selector) > 0 &&
-        !json_expression_matches(refreshing->selector, &enforcer->tags))
-        return true;
-    if (!json_object_get(from, "logLevel")) {
-        own = object_parse(enforcer);
-        from = own;
-    }
-    refreshing->n++;
-    if (push_refresh(call->console->push, enforcer->id,
-                     json_string_value(json_object_get(from, "logLevel")),
-                     enforcer_log_seconds(from), true) < 0)
-        refreshing->n_away++;
+    push_status(counting->console->push, enforcer->id, &status);
+    counting->n++;
+    counting->n_away += !status.connected && !(state && strcmp(state, "Connected") == 0);
     return true;
 }
 
 static void enforcers_handle(struct api_call *call)
 {
     const struct object *enforcer = api_parent(call);
-    struct refreshing refreshing = {.call = call};
-    struct objects_query query = {
-        .kind = schema_kind_find("enforcer"),
-        .space = objects_space(call->console->objects, call->namespace),
-        .recursive = json_is_true(json_object_get(call->body, "propagate")),
-    };
-    uint64_t total;
+    struct counting counting = {.console = call->console};
+    json_t *request = request_of(call, enforcer ? enforcer->id : "",
+                                 enforcer ? enforcer->space->name : call->namespace,
+                                 enforcer ? enforcer->id : NULL);
 
-    if (enforcer) {
-        refresh_one(&refreshing, enforcer);
-    } else {
-        refreshing.selector = json_object_get(call->body, "selector");
-        objects_list(call->console->objects, &query, refresh_one, &refreshing, &total);
-        if (refreshing.n == 0)
-            api_warn(call, "selector: selects no Enforcer of %s now", call->namespace);
+    if (!request) {
+        fail(call, -ENOMEM);
+        return;
     }
-    if (refreshing.n_away > 0)
+    refresh_each(call->console->objects, request, count_one, &counting);
+    if (counting.n == 0)
+        api_warn(call, "selector: selects no Enforcer of %s now", call->namespace);
+    if (counting.n_away > 0)
         api_warn(call,
-                 "%zu of %zu Enforcers have no connection to this Console now; they get everything "
-                 "when they come back",
-                 refreshing.n_away, refreshing.n);
+                 "%zu of %zu Enforcers have no connection now; they get everything when they come "
+                 "back",
+                 counting.n_away, counting.n);
     api_warn_no_effect(call, call->kind, call->body);
-    answer(call, enforcer ? enforcer->id : "", call->namespace);
+    answer(call, request);
+    json_decref(request);
 }
 
 /* ---- Processing units --------------------------------------------------------------------- */
 
 static void units_handle(struct api_call *call)
 {
-    const struct object *unit = api_parent(call);
+    const struct object *unit = api_parent(call), *enforcer;
+    struct counting counting = {.console = call->console};
     _cleanup_free_
     char *enforcer_id = object_text(unit, "enforcerID");
+    json_t *request = request_of(call, unit->id, unit->space->name, enforcer_id ? enforcer_id : "");
 
-    if (!enforcer_id ||
-        push_refresh(call->console->push, enforcer_id, NULL, 0,
-                     json_is_true(json_object_get(call->body, "refreshPolicy"))) < 0)
-        api_warn(call, "the unit's Enforcer has no connection to this Console now");
+    if (!request) {
+        fail(call, -ENOMEM);
+        return;
+    }
+    enforcer = enforcer_id ? objects_find(call->console->objects, enforcer_id) : NULL;
+    if (enforcer)
+        count_one(&counting, enforcer);
+    if (counting.n == counting.n_away)
+        api_warn(call, "the unit's Enforcer has no connection now");
     api_warn_no_effect(call, call->kind, call->body);
-    answer(call, unit->id, unit->space->name);
+    answer(call, request);
+    json_decref(request);
 }
 
 int hooks_refreshes(struct console *console)

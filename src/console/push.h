@@ -40,7 +40,7 @@ struct render *push_render(struct push *push);
 int push_upgrade(struct push *push, const struct http_request *request, struct http_socket *socket,
                  void **ret_session, const struct http_socket_events **ret_events);
 
-/* hooks_refreshes.c: everything anew (`policy`), another log level for a time.
+/* push_refreshes.c: everything anew (`policy`), another log level for a time.
  * -ENOTCONN: it has no session here. */
 int push_refresh(struct push *push, const char *enforcer_id, const char *log_level,
                  unsigned log_seconds, bool policy);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "console/events.h"
 #include "console/push_internal.h"
+#include "console/push_refreshes.h"
 
 /* Objects → render. */
 
@@ -172,10 +174,10 @@ static void log_level_tell(struct push *push, const struct object *before,
                            const struct object *after, const json_t *body)
 {
     _cleanup_(json_decrefp) json_t *old = object_parse(before);
+    const char *level = text_of(body, "logLevel");
 
-    if (!json_equal(json_object_get(old, "logLevel"), json_object_get((json_t *)body, "logLevel")))
-        push_refresh(push, after->id, json_string_value(json_object_get(body, "logLevel")),
-                     enforcer_log_seconds(body), false);
+    if (strcmp(text_of(old, "logLevel"), level) != 0)
+        push_refresh(push, after->id, *level ? level : NULL, enforcer_log_seconds(body), false);
 }
 
 static int feed_enforcer(struct push *push, const struct object *before, const struct object *after)
@@ -295,6 +297,8 @@ static int feed_one(struct push *push, const struct object *before, const struct
         return feed_namespace(push, before, after);
     if (strcmp(kind, "signingkey") == 0)
         return feed_trust(push);
+    if (strcmp(kind, REFRESH_KIND) == 0 && push->started && !before)
+        refresh_tell(push, after);
     if (strncmp(kind, "enforcerprofile", strlen("enforcerprofile")) == 0 ||
         strncmp(kind, "hostservice", strlen("hostservice")) == 0)
         push->profiles_dirty = true;

@@ -157,8 +157,6 @@ json_t *services_in_force(struct push *push, const struct object *enforcer,
                           char problem[SERVICES_PROBLEM_MAX]);
 void services_remember(struct push *push, const struct object *enforcer, json_t *services);
 
-/* hooks_refreshes.c: how long `logLevel` lasts, by the body of an Enforcer or of a refresh. */
-unsigned enforcer_log_seconds(const json_t *body);
 /* hooks_enforcers.c: nothing heard of it for five minutes. */
 bool enforcer_is_silent(struct console *console, const struct object *enforcer);
 /* hooks_enforcers.c: sign a request for an Enforcer's certificate. */

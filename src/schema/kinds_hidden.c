@@ -97,6 +97,30 @@ static const struct schema_kind kind_tokenrevocation = HIDDEN_KIND(
     "tokenrevocation", "Log-outs: the name is the ID of what the tokens were made from.",
     tokenrevocation_attributes);
 
+static const struct schema_attribute refreshrequest_attributes[] = {
+    {.name = "kind",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_REQUIRED,
+     .help = "enforcerrefresh or processingunitrefresh."},
+    {.name = "at",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_REQUIRED,
+     .check = schema_check_namespace,
+     .help = "Namespace that it was asked for in."},
+    {.name = "target", .type = SCHEMA_STRING, .help = "Enforcer or unit of the route, if any."},
+    {.name = "enforcerID", .type = SCHEMA_STRING, .help = "The one Enforcer that it is for."},
+    {.name = "body", .type = SCHEMA_FREE, .help = "What was asked for."},
+};
+static const struct schema_kind kind_refreshrequest = {
+    .name = "refreshrequest",
+    .entity = "refreshrequest",
+    .help = "A refresh, for every Console to tell its Enforcers; gone after a minute or more.",
+    .stored = true,
+    .hidden = true,
+    SCHEMA_ATTRIBUTES(refreshrequest_attributes),
+    .index = SCHEMA_INDEX,
+};
+
 static const struct schema_attribute setting_attributes[] = {
     {.name = "value", .type = SCHEMA_FREE, .help = "Anything."},
 };
@@ -104,6 +128,7 @@ static const struct schema_kind kind_setting =
     HIDDEN_KIND("setting", "Something the Consoles of one database agree on.", setting_attributes);
 
 const struct schema_kind *const schema_kinds_hidden[] = {
-    &kind_signingkey, &kind_identityrecord,  &kind_identitynumber, &kind_enforcernumber,
-    &kind_loginstate, &kind_tokenrevocation, &kind_setting,        NULL,
+    &kind_signingkey,     &kind_identityrecord, &kind_identitynumber,
+    &kind_enforcernumber, &kind_loginstate,     &kind_tokenrevocation,
+    &kind_refreshrequest, &kind_setting,        NULL,
 };

@@ -69,3 +69,16 @@ def test_objects(start):
     assert client.ask("PATCH", path + made[0], {"description": "x"}).status == 200
     assert client.ask("DELETE", path + made[0]).status == 200
     assert client.post("/externalnetworks", {"name": "again", "entries": ["192.0.2.0/24"]}, namespace="/").status == 200
+
+
+def test_refreshes(start):
+    """Each is an object for a while; none stays."""
+    console = start("--objects-max", "40", interval_ms=300)
+    client = console.administrator()
+    for _ in range(30):
+        assert client.post("/enforcerrefreshes", {}, namespace="/").status == 200
+    end = time.monotonic() + 10
+    while client.post("/import", {"data": {"data": {"externalnetworks": [
+            {"name": f"n{i}", "entries": ["192.0.2.0/24"]} for i in range(25)]}}}, namespace="/").status == 507:
+        assert time.monotonic() < end, console.text()
+        time.sleep(0.1)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two Consoles on one PostgreSQL, and a database that goes and comes back."""
-import os
-import shutil
+import asyncio
+import json
 import threading
 import time
 
 import pytest
 
 from installation import Installation, Postgres
+from link_client import REFRESH, Registered
+from test_events import heard, listen
 
 
 def until(condition, seconds=10, what=""):
@@ -20,13 +22,8 @@ def until(condition, seconds=10, what=""):
 
 @pytest.fixture
 def pair(postgres, tmp_path_factory):
-    database = postgres.database()
-    first = Installation(tmp_path_factory.mktemp("one"), database)
-    directory = tmp_path_factory.mktemp("two")
-    os.mkdir(os.path.join(directory, "console"), 0o700)
-    for name in ("ca.crt", "ca.key"):
-        shutil.copy(os.path.join(first.data, name), os.path.join(directory, "console"))
-    second = Installation(directory, database)
+    first = Installation(tmp_path_factory.mktemp("one"), postgres.database())
+    second = first.second(tmp_path_factory.mktemp("two"))
     yield first, second
     assert second.stop() == 0
     assert first.stop() == 0
@@ -119,6 +116,53 @@ def test_many_writes_at_both(pair, clients):
         return client.get("/networkrulesetpolicies", namespace=space).body
     until(lambda: len(state(clients[0])) == 6 * 40)  # news of the other one come a moment later
     until(lambda: state(clients[0]) == state(clients[1]))
+
+
+def test_refreshes_reach_enforcers_of_the_other(pair, clients):
+    """Asked for at one Console, told by the other: to its Enforcers, and to who listens on its /events."""
+    a, b = clients
+    assert a.post("/namespaces", {"name": "edge"}, namespace="/").status == 200
+    host = Registered(a, "host", "/edge")
+    away = Registered(a, "away", "/edge")
+    host.console = pair[1]
+    until(lambda: b.get("/enforcers/" + host.id).status == 200)
+
+    async def ask(path, body, identity):
+        async with listen(b, "namespace=/edge") as socket:
+            await socket.send(json.dumps({"identities": {"enforcerrefresh": ["create"], "processingunitrefresh": ["create"]}}))
+            answer = await asyncio.to_thread(a.post, path, body, namespace="/edge")
+            events = await heard(socket, 1)
+        assert answer.status == 200 and [e["identity"] for e in events] == [identity], (answer, events)
+        assert events[0]["entity"] == answer.body
+        return answer
+
+    with host.connect() as link:
+        link.snapshot()
+        link.units(["app=web"])
+        unit = until(lambda: a.get("/processingunits", namespace="/edge").body)[0]
+        until(lambda: a.get("/enforcers/" + host.id).body["operationalStatus"] == "Connected")
+        for path, body, level, policy in (
+                (f"/enforcers/{host.id}/enforcerrefreshes", {"logLevel": "Debug", "logLevelDuration": "7s"}, "Debug", True),
+                ("/enforcerrefreshes", {"logLevel": "Trace"}, "Trace", True),
+                (f"/processingunits/{unit['ID']}/processingunitrefreshes", {"refreshPolicy": True}, "", True),
+                (f"/processingunits/{unit['ID']}/processingunitrefreshes", {}, "", False)):
+            answer = asyncio.run(ask(path, body, "enforcerrefresh" if level else "processingunitrefresh"))
+            assert ("1 of 2 Enforcers have no connection" in answer.headers.get("X-Messages", "")) == \
+                (path == "/enforcerrefreshes"), answer.headers
+            told = link.wait_for(REFRESH)[1]
+            assert (told["logLevel"] or "", told["policy"]) == (level, policy), told
+            assert level != "Debug" or told["logSeconds"] == 7
+    done = a.get("/activities?pagesize=4", namespace="/edge").body
+    assert [one["targetIdentity"] for one in done] == 2 * ["processingunitrefresh"] + 2 * ["enforcerrefresh"]
+    assert "Trace" in done[2]["diff"]
+    # What was said is said: not again to who comes later, at a Console that starts anew.
+    assert pair[1].stop() == 0
+    pair[1].start()
+    with host.connect() as link:
+        link.snapshot()
+        assert a.post(f"/enforcers/{host.id}/enforcerrefreshes", {"logLevel": "Info"}, namespace="/edge").status == 200
+        assert link.wait_for(REFRESH)[1]["logLevel"] == "Info"
+    assert away.id
 
 
 def test_another_ca_is_refused(postgres, pair, tmp_path):
