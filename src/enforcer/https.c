@@ -111,6 +111,9 @@ void https_explain(CURL *curl, CURLcode code, const char *error, const char *url
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         buf_puts(problem, "the Console's certificate is not trusted (see `ca` in the "
                           "configuration, and the clock of this host): ");
+    else if (code == CURLE_SSL_CACERT_BADFILE)
+        buf_puts(problem, "this host has no certificates of authorities that can be read (see `ca` "
+                          "in the configuration, or install ca-certificates): ");
     else if (code == CURLE_SSL_CERTPROBLEM)
         buf_puts(problem, "our own certificate cannot be used: ");
     else if (proxy != 0 && proxy != 200)

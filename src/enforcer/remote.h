@@ -93,8 +93,8 @@ struct remote {
     struct epochs epochs;
     struct shared_key *shared;
     uint64_t shared_round;
-    uint16_t shared_epoch;
-    uint64_t announced_ms; /* 0: not on this connection */
+    uint16_t shared_epoch, epoch_in_use; /* the latter: as the file says */
+    uint64_t announced_ms;               /* 0: not on this connection */
     uv_timer_t switch_timer, rotate_timer;
 
     uv_timer_t heartbeat_timer, log_timer, fetch_timer;

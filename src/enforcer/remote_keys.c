@@ -115,6 +115,27 @@ static int set_addresses(struct remote *remote)
     return datapath_peer_addresses_set(remote->daemon->datapath, addresses, n);
 }
 
+static void not_written(struct remote *remote, int error)
+{
+    log_event(LOG_LEVEL_ERROR, "keys.not_written", LOG_F("error", "%s", error_text(error)));
+    warnings_add(&remote->daemon->warnings, WARNING_STATE, "%s/%s: %s",
+                 remote->daemon->options->state, EPOCHS_FILE, error_text(error));
+}
+
+/* The kernel works with `used` from here on. */
+static void in_use(struct remote *remote)
+{
+    const struct epochs_pair *used = &remote->epochs.used;
+    int r;
+
+    if (remote->epoch_in_use == used->epoch)
+        return;
+    r = epochs_in_use(remote->daemon->options->state, &remote->epochs);
+    if (r < 0)
+        not_written(remote, r);
+    remote->epoch_in_use = used->epoch;
+}
+
 int remote_keys_apply(struct remote *remote)
 {
     struct daemon *daemon = remote->daemon;
@@ -140,6 +161,8 @@ int remote_keys_apply(struct remote *remote)
                                daemon->directory->n_bindings);
     }
     explicit_bzero(keys, max * sizeof(*keys));
+    if (r == 0)
+        in_use(remote);
     return r < 0 ? r : set_addresses(remote);
 }
 
@@ -189,11 +212,8 @@ static void make(struct remote *remote)
 {
     int r = epochs_make(remote->daemon->options->state, &remote->epochs);
 
-    if (r < 0) {
-        log_event(LOG_LEVEL_ERROR, "keys.not_made", LOG_F("error", "%s", error_text(r)));
-        warnings_add(&remote->daemon->warnings, WARNING_STATE, "%s/%s: %s",
-                     remote->daemon->options->state, EPOCHS_FILE, error_text(r));
-    }
+    if (r < 0)
+        not_written(remote, r);
 }
 
 /* Only while connected: nobody else could come to know it. */

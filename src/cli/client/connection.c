@@ -166,6 +166,10 @@ static const char *advice(const struct client *client, CURLcode code)
         return "\nIs the name in --api right?";
     case CURLE_COULDNT_CONNECT:
         return "\nIs the Console running, and is the port in --api right?";
+    case CURLE_SSL_CACERT_BADFILE:
+        return "\nThis host has no certificates of authorities: install ca-certificates, or name "
+               "the "
+               "Console's with --api-cacert FILE.";
     case CURLE_SSL_CERTPROBLEM:
         return "\nThe client certificate or its key cannot be used.";
     case CURLE_OPERATION_TIMEDOUT:

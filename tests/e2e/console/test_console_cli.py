@@ -181,10 +181,10 @@ def test_editor(cli, namespace, tmp_path):
                        WORDS="edited")
     assert changed["description"] == "edited" and changed["entries"] == ["10.0.0.0/8"]
     done = cli("api", "update", "extnet", "a", "-n", namespace, "-i", EDITOR=str(editor), WORDS="[1]",
-               status=2)
+               TMPDIR=str(tmp_path), status=2)
     assert "description: found a list" in done.stderr
-    cli("api", "update", "extnet", "a", "-n", namespace, "-i", EDITOR="true", status=1)
-    cli("api", "update", "extnet", "a", "-n", namespace, "-i", EDITOR="false", status=1)
+    cli("api", "update", "extnet", "a", "-n", namespace, "-i", EDITOR="true", TMPDIR=str(tmp_path), status=1)
+    cli("api", "update", "extnet", "a", "-n", namespace, "-i", EDITOR="false", TMPDIR=str(tmp_path), status=1)
     assert cli.json("api", "get", "extnet", "a", "-n", namespace)["description"] == "edited"
 
 

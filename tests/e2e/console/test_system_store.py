@@ -60,14 +60,15 @@ def console(tmp_path, chain):
         assert installation.stop() == 0
 
 
-def register(installation, directory, token, store="", host="localhost", ca="ca: system\n"):
-    """bulkhead-enforcer register, with `store` besides what the system trusts."""
+def register(installation, directory, token, store="", host="localhost", ca="ca: system\n", there=True):
+    """bulkhead-enforcer register, with `store` besides what the system trusts; without a store unless it is `there`."""
     with open(STORE, encoding="utf-8") as own:
         (directory / "store.crt").write_text(own.read() + store)
     (directory / "enforcer.yaml").write_text(f"namespace: /\nmode: console\nconsole: https://{host}:{installation.port}\n"
                                              f"token: {token}\ncloud: off\n{ca}")
+    mount = f'mount --bind "$0" {STORE}' if there else f"mount -t tmpfs tmpfs {os.path.dirname(STORE)}"
     return subprocess.run(
-        ["unshare", "--mount", "--uts", "sh", "-ec", f'mount --bind "$0" {STORE}; hostname store.test; exec "$@"',
+        ["unshare", "--mount", "--uts", "sh", "-ec", f'{mount}; hostname store.test; exec "$@"',
          directory / "store.crt", os.path.join(BUILD, "bulkhead-enforcer"), "register", "--config",
          directory / "enforcer.yaml", "--state", directory / "state"], capture_output=True, text=True, timeout=60)
 
@@ -100,3 +101,10 @@ def test_chain_without_its_middle(console, chain, tmp_path):
     running = console(chain[2][0])
     done = register(running, tmp_path, token_of(running, tmp_path), store=pem(chain[0][0]))
     assert done.returncode == 1 and "not trusted" in done.stderr, done
+
+
+def test_no_store(console, chain, tmp_path):
+    """A Debian without ca-certificates."""
+    running = console(chain[2][0], chain[1][0])
+    done = register(running, tmp_path, token_of(running, tmp_path), there=False)
+    assert done.returncode == 1 and "no certificates of authorities" in done.stderr, done

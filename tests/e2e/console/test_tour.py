@@ -83,12 +83,12 @@ class Machine:
 
     def run(self, script):
         return self.host.exec(
-            "nsenter", "-t", self.holder.pid, "-m", "-u", "--wd=" + str(self.home), "env", "-i",
+            "nsenter", "-t", self.holder.pid, "-m", "-r", "-u", "--wd=" + str(self.home), "env", "-i",
             f"HOME={self.home}", f"PATH={self.home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "bash", "-euo", "pipefail", "-c", script, timeout=60).stdout
 
     def write(self, path, text):
-        self.host.exec("nsenter", "-t", self.holder.pid, "-m", "--wd=" + str(self.home), "tee", path,
+        self.host.exec("nsenter", "-t", self.holder.pid, "-m", "-r", "--wd=" + str(self.home), "tee", path,
                        text=text)
 
     def read(self, path):
