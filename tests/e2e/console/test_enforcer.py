@@ -359,6 +359,7 @@ def test_restart_under_traffic(estate, port):
             for _ in range(20):
                 failed += not connects(estate, "web", port, timeout=3000)
             estate.await_connected(enforcer)
+        wait_for(lambda e=enforcer: console_of(e)["keyEpoch"], 15, what="its own key is in use")
     assert failed == 0
 
 
