@@ -81,6 +81,7 @@ struct push {
     struct render *render;
     struct session *sessions; /* by Enforcer */
     struct departed *departed;
+    struct patch *patches; /* first of each object (push_patch.c) */
     struct pointers dirty;
     struct body *bodies;
     size_t bodies_bytes;
@@ -163,9 +164,11 @@ bool enforcer_is_silent(struct console *console, const struct object *enforcer);
 int enforcer_certificate(struct console *console, const char *id, const char *namespace,
                          const char *csr, struct buf *problem, char **ret_pem);
 
-/* Change attributes of an object, whatever else of it changes meanwhile. `done`, which may be NULL,
- * is called once, perhaps from within. */
+/* push_patch.c: change attributes of an object, whatever else of it changes meanwhile; one after
+ * the other. `done`, which may be NULL, is called once, perhaps from within. */
 typedef void push_patched_fn(struct push *push, const char *id, const json_t *attributes,
                              int result);
 void push_patch(struct push *push, const struct object *object, json_t *attributes /* stolen */,
                 push_patched_fn *done);
+/* Some that were asked for are not stored yet. */
+bool push_is_patching(const struct push *push, const char *id);

@@ -119,6 +119,8 @@ static void host_update(struct session *session, const struct object *object, js
     }
     json_object_foreach(news, name, value) changed =
         changed || !json_equal(value, json_object_get(body, name));
+    /* What waits to be stored may have changed it already. */
+    changed = changed || push_is_patching(session->push, object->id);
     if (!changed || !is_acceptable(session, object, body, news)) {
         json_decref(news);
         return;

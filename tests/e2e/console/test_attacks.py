@@ -507,6 +507,30 @@ def test_changes_in_a_row_are_all_kept(console, admin):
     assert asyncio.run(run()).get(f"/enforcers/{host['ID']}").status == 200
 
 
+def test_the_last_of_many_keys_stays(console, admin):
+    """However fast they come, and whatever others change of the Enforcer between them."""
+    host, own = enforcer(console, admin)
+    path = f"/enforcers/{host['ID']}"
+
+    def others():
+        for i in range(40):
+            assert admin.ask("PATCH", path, {"description": f"d{i}"}).status in (200, 409)
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            for last in (2, 1, 5):
+                busy = asyncio.create_task(asyncio.to_thread(others))
+                for epoch in [*range(2, 42), last]:
+                    await end.say(KEYS, keys=[[epoch, bytes([epoch]) * 32]])
+                await busy
+                assert await until(lambda n=last: [k["epoch"] for k in admin.get(path).body["publicKeys"]] == [n])
+                await asyncio.sleep(0.3)
+                assert [k["epoch"] for k in admin.get(path).body["publicKeys"]] == [last]
+
+    asyncio.run(run())
+
+
 def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
     assert admin.post("/namespaces", {"name": "units"}, namespace="/a").status == 200
     _, own = enforcer(console, admin, "/a/units")
