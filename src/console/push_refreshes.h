@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Refreshes reach Enforcers wherever they are connected: what was asked for is a hidden object for a
- * while, so that every Console of the database hears of it as of any other change, and tells the
+ * Refreshes reach Enforcers wherever they are connected: what was asked for is a hidden object for
+ * a while, so that every Console of the database hears of it as of any other change, and tells the
  * Enforcers that it has, and who listens on its /events.
  */
 
