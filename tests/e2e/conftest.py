@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
+import os
 import pathlib
+import random
 import sys
 
 import pytest
@@ -7,6 +10,24 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from estate import Estate, System  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    """BULKHEAD_TEST_ORDER=NUMBER: the tests of each module in another order, the same for the same number."""
+    seed = os.environ.get("BULKHEAD_TEST_ORDER")
+    if not seed:
+        return
+    dice, shuffled = random.Random(int(seed)), []
+
+    def group(item):
+        """Module, and the database that its Console is on."""
+        return item.module.__name__, item.callspec.params.get("database") if hasattr(item, "callspec") else None
+
+    for _, some in itertools.groupby(items, key=group):
+        some = list(some)
+        dice.shuffle(some)
+        shuffled += some
+    items[:] = shuffled
 
 
 @pytest.fixture(scope="session")
