@@ -66,12 +66,13 @@ static bool count_one(void *context, const struct object *enforcer)
 {
     struct counting *counting = context;
     _cleanup_free_
-    char *state = object_text(enforcer, "operationalStatus");
-    struct push_status status;
+    char *state = NULL;
 
-    push_status(counting->console->push, enforcer->id, &status);
     counting->n++;
-    counting->n_away += !status.connected && !(state && strcmp(state, "Connected") == 0);
+    if (session_find(counting->console->push, enforcer->id))
+        return true;
+    state = object_text(enforcer, "operationalStatus"); /* what another Console says of it */
+    counting->n_away += !(state && strcmp(state, "Connected") == 0);
     return true;
 }
 
