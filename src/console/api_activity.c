@@ -149,3 +149,77 @@ int api_log_changes(struct api_call *call, struct change_set *set)
     json_decref(activity);
     return r;
 }
+
+/* ---- Refused writes -------------------------------------------------------------------------- */
+
+static const char *const words[] = {
+    [AUTH_CREATE] = "create",
+    [AUTH_UPDATE] = "update",
+    [AUTH_PATCH] = "update",
+    [AUTH_DELETE] = "delete",
+};
+
+/* Not what a repetition will do: too many at once, no database, locked; nor who nobody knows. */
+static bool is_of_interest(const struct api_call *call, int status)
+{
+    bool writes = call->verb < ARRAY_SIZE(words) && words[call->verb];
+    bool kept = call->kind && !call->kind->hidden &&
+                (call->kind->stored || strcmp(call->kind->name, "import") == 0);
+    char key[LIMITS_KEY_MAX];
+
+    if (!writes || !kept || !call->caller || !call->caller->subject || !call->request ||
+        api_private(call)->query.dry_run || status < 400 || status >= 500 || status == 401 ||
+        status == 423 || status == 429)
+        return false;
+    api_limits_key(call->caller, key);
+    return limits_take(call->console->limits, LIMIT_REFUSALS, key, 1, uv_hrtime()) == 0;
+}
+
+static json_t *refusal(const struct api_call *call, int status, const struct api_error *error,
+                       const struct schema_problems *problems)
+{
+    bool checked = problems && problems->n > 0;
+    char message[MESSAGE_BYTES_MAX], source[INET6_ADDRSTRLEN + 16];
+    const char *title = error && error->title ? error->title : "Validation error";
+    const char *description = checked ? problems->items[0].message
+                              : error ? error->description
+                                      : "";
+    const char *name = json_string_value(json_object_get(call->body, "name"));
+
+    text_format(message, sizeof(message), "refused: %s %s '%s'%s%s: %d %s: %s", words[call->verb],
+                call->kind->name, name ? name : "", *call->id ? " of ID " : "", call->id, status,
+                title, description);
+    snprintf(source, sizeof(source), " from %s", call->request->client);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s+, s:o, s:s, s:{s:i, s:s, s:s, s:s}}",
+                     "operation", words[call->verb], "targetIdentity", call->kind->name, "targetID",
+                     call->id, "targetName", name ? name : "", "message", message, "source",
+                     call->caller->subject, source, "claims", claims_json(call->caller), "diff", "",
+                     "error", "code", status, "title", title, "description", description,
+                     "attribute",
+                     checked ? problems->items[0].attribute
+                     : error ? error->attribute
+                             : "");
+}
+
+static void ignore_result(void *context, int result, size_t failed_op, uint64_t revision)
+{
+}
+
+void api_log_refusal(struct api_call *call, int status, const struct api_error *error,
+                     const struct schema_problems *problems)
+{
+    _cleanup_change_set_ struct change_set *set = NULL;
+    bool there = call->namespace && objects_space(call->console->objects, call->namespace);
+    json_t *activity;
+    int r;
+
+    if (!is_of_interest(call, status))
+        return;
+    activity = refusal(call, status, error, problems);
+    r = activity ? change_set_new(&set) : -ENOMEM;
+    if (r == 0)
+        r = change_set_log(set, there ? call->namespace : "/", activity);
+    if (r == 0)
+        commit_submit(call->console->commit, &set, ignore_result, NULL);
+    json_decref(activity);
+}

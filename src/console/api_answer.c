@@ -112,6 +112,7 @@ void api_fail(struct api_call *call, const struct api_error *error,
     char allow[64];
 
     api_private(call)->api->n_failed++;
+    api_log_refusal(call, status, error, problems);
     if (status >= 500)
         log_event(LOG_LEVEL_WARN, "api.failed", LOG_F("status", "%d", status),
                   LOG_F("path", "%s", call->request->path),

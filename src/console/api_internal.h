@@ -132,6 +132,9 @@ int api_stamp_metadata(struct console *console, const char *namespace,
                        const struct schema_kind *kind, json_t *sparse);
 /* What was changed by whom, for /activities; added to the set. */
 int api_log_changes(struct api_call *call, struct change_set *set);
+/* The call is a write that is refused with this: an activity, unless its caller has many. */
+void api_log_refusal(struct api_call *call, int status, const struct api_error *error,
+                     const struct schema_problems *problems);
 
 /* "- name: old" and "+ name: new" for each attribute that differs; owned by the caller. */
 char *api_diff(const struct schema_kind *kind, const json_t *before, const json_t *after);

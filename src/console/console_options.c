@@ -36,7 +36,7 @@ static const struct command {
      "  --public-url URL     what credentials say where this Console is\n"
      "  --limits LIST        KIND=RATE[/BURST],… a second for one client, 0: none; of\n"
      "                       writes=10000/50000, work=800/20000 (ms), strangers=2000/20000,\n"
-     "                       passwords=10/100, link=200/4000\n"
+     "                       passwords=10/100, refusals=1/100, link=200/4000\n"
      "  --objects-max N      creations beyond are refused (2000000)\n" HELP_KEEP HELP_LAST},
     {"backup", CONSOLE_BACKUP, TAKES_DATA | TAKES_FILE,
      "usage: bulkhead-console backup --data DIR --file FILE [OPTION…]\n"

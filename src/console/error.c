@@ -29,6 +29,7 @@ void api_error_limit(struct api_error *error, enum limit kind, const char *who, 
         [LIMIT_WORK] = "too much work in requests that take long",
         [LIMIT_STRANGERS] = "too many requests without a known token",
         [LIMIT_PASSWORDS] = "too many passwords",
+        [LIMIT_REFUSALS] = "too many refused writes",
         [LIMIT_LINK] = "too many messages",
     };
 

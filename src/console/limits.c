@@ -19,8 +19,8 @@
 #define LOG_NS (10 * NS)
 
 static const char *const names[LIMITS_N] = {
-    [LIMIT_WRITES] = "writes",       [LIMIT_WORK] = "work", [LIMIT_STRANGERS] = "strangers",
-    [LIMIT_PASSWORDS] = "passwords", [LIMIT_LINK] = "link",
+    [LIMIT_WRITES] = "writes",       [LIMIT_WORK] = "work",         [LIMIT_STRANGERS] = "strangers",
+    [LIMIT_PASSWORDS] = "passwords", [LIMIT_REFUSALS] = "refusals", [LIMIT_LINK] = "link",
 };
 
 /* Far above what people and programs need: what is left is one client that shuts out the others. */
@@ -29,6 +29,7 @@ const struct limits_config limits_default = {{
     [LIMIT_WORK] = {800, 20000},
     [LIMIT_STRANGERS] = {2000, 20000}, /* thousands of Enforcers behind one address */
     [LIMIT_PASSWORDS] = {10, 100},
+    [LIMIT_REFUSALS] = {1, 100},
     [LIMIT_LINK] = {200, 4000},
 }};
 
@@ -216,8 +217,8 @@ static int parse_one(const char *word, size_t len, struct limits_config *config,
     enum limit kind;
 
     if (find_kind(word, name_len, &kind) < 0 || *at != '=')
-        return wrong(word, len, "KIND=RATE of writes, work, strangers, passwords or link", message,
-                     size);
+        return wrong(word, len, "KIND=RATE of writes, work, strangers, passwords, refusals or link",
+                     message, size);
     at = number(at + 1, LIMITS_RATE_MAX, &rate);
     if (!at)
         return wrong(word, len, "a RATE of 0 to 1000000 a second (0: none)", message, size);

@@ -31,6 +31,7 @@ enum limit {
     LIMIT_WORK,      /* ms of the loop or the database in requests that take long, by subject */
     LIMIT_STRANGERS, /* requests of nobody in particular, first checks of tokens; by address */
     LIMIT_PASSWORDS, /* hashes of passwords, by address */
+    LIMIT_REFUSALS,  /* refused writes that become activities, by subject */
     LIMIT_LINK,      /* messages of an Enforcer, by its ID; LIMITS_LINK_RENEW for a certificate */
     LIMITS_N
 };
