@@ -21,6 +21,11 @@
 #define PUSH_SLICE_MS 5                 /* for all of them */
 #define PUSH_SLICE 256                  /* sessions served in one turn of the loop */
 #define PUSH_UNITS_MAX 8192             /* of one Enforcer; what it reports beyond is left out */
+#define PUSH_REPORTS_MAX 16             /* of units of one Enforcer that wait for the one before */
+#define PUSH_REPORTS_BYTES_MAX (64u << 20) /* of all that wait */
+/* Of a change that lost against another of the same object. Against one client that changes it
+ * without a pause about every third try wins. */
+#define PUSH_TRIES_MAX 100
 #define PUSH_BODIES_BYTES_MAX (64u << 20)
 
 /* Hooks of enforcers and processing units; for api_register_all(). */

@@ -81,7 +81,9 @@ struct push {
     struct render *render;
     struct session *sessions; /* by Enforcer */
     struct departed *departed;
-    struct patch *patches; /* first of each object (push_patch.c) */
+    struct patch *patches;  /* first of each object (push_patch.c) */
+    struct report *reports; /* first of each Enforcer (push_reports.c) */
+    size_t reports_bytes;   /* of those that wait */
     struct pointers dirty;
     struct body *bodies;
     size_t bodies_bytes;
@@ -134,9 +136,16 @@ void bodies_clear(struct push *push);
 
 /* push_units.c */
 bool json_expression_matches(const json_t *expression, const struct tag_set *tags);
-void units_take(struct session *session, const struct link_message *message);
+/* What a report of units changes in objects. @return -ENOMEM; -ENOENT: there is no such Enforcer;
+ * -EBUSY: units of another report are being stored. Units that are not allowed are left out. */
+int units_change(struct push *push, const char *enforcer_id, const struct link_message *message,
+                 struct change_set *set);
 /* Namespace that the mapping policies give to a unit with these tags. */
 const char *units_namespace(struct push *push, const char *namespace, const struct tag_set *tags);
+
+/* push_reports.c: store a report of units, of which `bytes` is the message. */
+void units_take(struct session *session, const struct link_message *message, const void *bytes,
+                size_t len);
 
 /* push_identity.c */
 void identities_number(struct push *push);

@@ -12,8 +12,6 @@
  * the one that stays, also where somebody else changes the object between them.
  */
 
-#define PATCH_TRIES_MAX 10
-
 struct patch {
     struct push *push;
     char id[SCHEMA_ID_LEN + 1];
@@ -88,7 +86,7 @@ static void patched(void *context, int result, size_t failed_op, uint64_t revisi
 {
     struct patch *patch = context;
 
-    if (result == -ESTALE && ++patch->tries < PATCH_TRIES_MAX)
+    if (result == -ESTALE && ++patch->tries < PUSH_TRIES_MAX)
         patch_run(patch);
     else
         patch_run(patch_end(patch, result));

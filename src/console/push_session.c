@@ -269,7 +269,8 @@ static void take_fetch(struct session *session, const struct link_message *messa
     push_flush_later(session->push);
 }
 
-static void dispatch(struct session *session, const struct link_message *message)
+static void dispatch(struct session *session, const struct link_message *message, const void *bytes,
+                     size_t len)
 {
     switch (message->type) {
     case LINK_HELLO:
@@ -282,7 +283,7 @@ static void dispatch(struct session *session, const struct link_message *message
         take_ack(session, message);
         break;
     case LINK_UNITS:
-        units_take(session, message);
+        units_take(session, message, bytes, len);
         break;
     case LINK_KEYS:
         take_keys(session, message);
@@ -338,7 +339,7 @@ static void on_message(struct http_socket *socket, void *data, const void *bytes
         return;
     }
     if (within_limit(session, &message))
-        dispatch(session, &message);
+        dispatch(session, &message, bytes, len);
 }
 
 static void on_drained(struct http_socket *socket, void *data)

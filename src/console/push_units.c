@@ -17,9 +17,9 @@
 #define MAPPING_DEPTH_MAX 16
 #define ORGANIZATIONAL "@org:" /* what namespaces say, not hosts */
 
-struct units_answer {
+struct reporter {
     struct push *push;
-    char enforcer_id[SCHEMA_ID_LEN + 1];
+    const struct object *enforcer;
 };
 
 static json_t *texts(const char *const *items, size_t n)
@@ -70,8 +70,8 @@ static const char *status_of(const struct link_unit *unit, const json_t *stored)
                : "Initialized";
 }
 
-static json_t *unit_given(struct session *session, const struct object *enforcer,
-                          const struct link_unit *unit, const json_t *stored)
+static json_t *unit_given(const struct reporter *reporter, const struct link_unit *unit,
+                          const json_t *stored)
 {
     json_t *now = texts(unit->tags, unit->n_tags);
     json_t *annotations = json_deep_copy(json_object_get(stored, "annotations"));
@@ -84,8 +84,8 @@ static json_t *unit_given(struct session *session, const struct object *enforcer
     json_object_set_new(annotations, REPORTED, now);
     given = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", unit->name,
                       "type", unit->type, "nativeContextID", unit->native_id, "clientLocalID",
-                      unit->local_id, "enforcerID", session->enforcer_id, "enforcerNamespace",
-                      enforcer->space->name, "operationalStatus", status_of(unit, stored),
+                      unit->local_id, "enforcerID", reporter->enforcer->id, "enforcerNamespace",
+                      reporter->enforcer->space->name, "operationalStatus", status_of(unit, stored),
                       "enforcementStatus", unit->stopped ? "Inactive" : "Active", "associatedTags",
                       merged, "annotations", annotations);
     /* a host's cloud may say something else today; @org: tags come from the namespaces below */
@@ -94,20 +94,19 @@ static json_t *unit_given(struct session *session, const struct object *enforcer
     return given;
 }
 
-static void complain(struct session *session, const struct link_unit *unit,
+static void complain(const struct reporter *reporter, const struct link_unit *unit,
                      const struct schema_problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++)
         log_event(LOG_LEVEL_WARN, "enforcer.unit_refused",
-                  LOG_F("enforcer", "%s", session->enforcer_id),
+                  LOG_F("enforcer", "%s", reporter->enforcer->id),
                   LOG_F("unit", "%s", unit->local_id),
                   LOG_F("attribute", "%s", problems->items[i].attribute),
                   LOG_F("problem", "%s", problems->items[i].message));
 }
 
-static int unit_create(struct session *session, const struct object *enforcer,
-                       const struct schema_kind *kind, const json_t *given,
-                       const struct link_unit *unit, struct change_set *set)
+static int unit_create(const struct reporter *reporter, const struct schema_kind *kind,
+                       const json_t *given, const struct link_unit *unit, struct change_set *set)
 {
     _cleanup_schema_problems_ struct schema_problems problems = {0};
     _cleanup_(json_decrefp) json_t *sparse = NULL;
@@ -118,7 +117,7 @@ static int unit_create(struct session *session, const struct object *enforcer,
 
     r = schema_accept(kind, SCHEMA_WRITER_ENFORCER, given, NULL, false, &problems, &sparse);
     if (r == -BULKHEAD_EINVALID_INPUT) {
-        complain(session, unit, &problems);
+        complain(reporter, unit, &problems);
         return 0;
     }
     for (size_t i = 0; i < unit->n_tags && r == 0; i++)
@@ -132,17 +131,18 @@ static int unit_create(struct session *session, const struct object *enforcer,
         r = tag_set_addf(&tags, "$type=%s", unit->type);
     if (r < 0)
         return r;
-    namespace = units_namespace(session->push, enforcer->space->name, &tags);
-    r = api_stamp_metadata(session->push->console, namespace, kind, sparse);
+    namespace = units_namespace(reporter->push, reporter->enforcer->space->name, &tags);
+    r = api_stamp_metadata(reporter->push->console, namespace, kind, sparse);
     if (r == 0)
         r = change_set_create(set, kind, namespace, sparse, id);
     if (r == 0)
-        r = unit_file(session->push, session->enforcer_id, unit->local_id, id, true);
+        r = unit_file(reporter->push, reporter->enforcer->id, unit->local_id, id, true);
     return r;
 }
 
-static int unit_change(struct session *session, const struct object *object, const json_t *stored,
-                       const json_t *given, const struct link_unit *unit, struct change_set *set)
+static int unit_change(const struct reporter *reporter, const struct object *object,
+                       const json_t *stored, const json_t *given, const struct link_unit *unit,
+                       struct change_set *set)
 {
     _cleanup_schema_problems_ struct schema_problems problems = {0};
     _cleanup_(json_decrefp) json_t *sparse = NULL;
@@ -150,43 +150,45 @@ static int unit_change(struct session *session, const struct object *object, con
         schema_accept(object->kind, SCHEMA_WRITER_CONSOLE, given, stored, true, &problems, &sparse);
 
     if (r == -BULKHEAD_EINVALID_INPUT) {
-        complain(session, unit, &problems);
+        complain(reporter, unit, &problems);
         return 0;
     }
     if (r == 0)
-        r = api_stamp_metadata(session->push->console, object->space->name, object->kind, sparse);
+        r = api_stamp_metadata(reporter->push->console, object->space->name, object->kind, sparse);
     if (r < 0 || json_equal(sparse, (json_t *)stored))
         return r;
     return change_set_update(set, object, sparse);
 }
 
-static int unit_take(struct session *session, const struct object *enforcer,
-                     const struct link_unit *unit, struct change_set *set)
+static int unit_take(const struct reporter *reporter, const struct link_unit *unit,
+                     struct change_set *set)
 {
-    const char *id = unit_find(session->push, session->enforcer_id, unit->local_id);
-    const struct object *object = id ? objects_find(session->push->console->objects, id) : NULL;
+    const char *id = unit_find(reporter->push, reporter->enforcer->id, unit->local_id);
+    const struct object *object = id ? objects_find(reporter->push->console->objects, id) : NULL;
     _cleanup_(json_decrefp) json_t *stored = object ? object_parse(object) : NULL;
-    _cleanup_(json_decrefp) json_t *given = unit_given(session, enforcer, unit, stored);
+    _cleanup_(json_decrefp) json_t *given = unit_given(reporter, unit, stored);
 
     if (!given || (object && !stored))
         return -ENOMEM;
+    if (id && change_set_find(set, id)) /* named twice: the first counts */
+        return 0;
     if (object)
-        return unit_change(session, object, stored, given, unit, set);
-    if (id) /* named twice, or reported again before it is stored */
-        return change_set_find(set, id) ? 0 : -EBUSY;
-    if (HASH_COUNT(units_of(session->push, session->enforcer_id)) >= PUSH_UNITS_MAX)
+        return unit_change(reporter, object, stored, given, unit, set);
+    if (id)
+        return -EBUSY;
+    if (HASH_COUNT(units_of(reporter->push, reporter->enforcer->id)) >= PUSH_UNITS_MAX)
         return -BULKHEAD_ETOOMANY;
-    return unit_create(session, enforcer, schema_kind_find("processingunit"), given, unit, set);
+    return unit_create(reporter, schema_kind_find("processingunit"), given, unit, set);
 }
 
-static int unit_drop(struct session *session, const char *local_id, struct change_set *set)
+static int unit_drop(const struct reporter *reporter, const char *local_id, struct change_set *set)
 {
-    const char *id = unit_find(session->push, session->enforcer_id, local_id);
-    const struct object *object = id ? objects_find(session->push->console->objects, id) : NULL;
+    const char *id = unit_find(reporter->push, reporter->enforcer->id, local_id);
+    const struct object *object = id ? objects_find(reporter->push->console->objects, id) : NULL;
 
-    if (id && !object)
-        return -EBUSY;
-    return object && !change_set_find(set, id) ? change_set_delete(set, object) : 0;
+    if (!id || change_set_find(set, id))
+        return 0;
+    return object ? change_set_delete(set, object) : -EBUSY;
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -194,10 +196,10 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int drop_unnamed(struct session *session, const struct link_message *message,
+static int drop_unnamed(const struct reporter *reporter, const struct link_message *message,
                         struct change_set *set)
 {
-    struct unit_index *units = units_of(session->push, session->enforcer_id), *unit, *next;
+    struct unit_index *units = units_of(reporter->push, reporter->enforcer->id), *unit, *next;
     size_t n = message->units.n;
     _cleanup_free_
     const char **named = calloc(n + 1, sizeof(*named));
@@ -210,61 +212,33 @@ static int drop_unnamed(struct session *session, const struct link_message *mess
     HASH_ITER(hh, units, unit, next)
     {
         if (r == 0 && !bsearch(&unit->local_id, named, n, sizeof(*named), compare_texts))
-            r = unit_drop(session, unit->local_id, set);
+            r = unit_drop(reporter, unit->local_id, set);
     }
     return r;
 }
 
-static void units_done(void *context, int result, size_t failed_op, uint64_t revision)
+int units_change(struct push *push, const char *enforcer_id, const struct link_message *message,
+                 struct change_set *set)
 {
-    struct units_answer *answer = context;
-    struct session *session = session_find(answer->push, answer->enforcer_id);
-
-    if (result < 0)
-        units_forget_pending(answer->push, answer->enforcer_id);
-    /* The Enforcer says all its units again when it comes back. */
-    if (result < 0 && session)
-        session_bye(session, LINK_BYE_GOING_AWAY, "units could not be stored: come back");
-    free(answer);
-}
-
-void units_take(struct session *session, const struct link_message *message)
-{
-    const struct object *enforcer =
-        objects_find(session->push->console->objects, session->enforcer_id);
-    _cleanup_change_set_ struct change_set *set = NULL;
-    struct units_answer *answer;
+    const struct reporter reporter = {push, objects_find(push->console->objects, enforcer_id)};
     size_t n_left_out = 0;
-    int r = enforcer ? change_set_new(&set) : -ENOENT;
+    int r = reporter.enforcer ? 0 : -ENOENT;
 
     for (size_t i = 0; i < message->units.n && r == 0; i++) {
-        r = unit_take(session, enforcer, &message->units.units[i], set);
+        r = unit_take(&reporter, &message->units.units[i], set);
         if (r == -BULKHEAD_ETOOMANY) {
             n_left_out++;
             r = 0;
         }
     }
     for (size_t i = 0; i < message->units.n_removed && r == 0; i++)
-        r = unit_drop(session, message->units.removed[i], set);
+        r = unit_drop(&reporter, message->units.removed[i], set);
     if (r == 0 && message->units.all)
-        r = drop_unnamed(session, message, set);
+        r = drop_unnamed(&reporter, message, set);
     if (n_left_out > 0)
-        log_event(LOG_LEVEL_WARN, "enforcer.units_left_out",
-                  LOG_F("enforcer", "%s", session->enforcer_id), LOG_F("units", "%zu", n_left_out),
-                  LOG_F("limit", "%d", PUSH_UNITS_MAX));
-    if (r == 0 && change_set_count(set) == 0)
-        return;
-    answer = r == 0 ? calloc(1, sizeof(*answer)) : NULL;
-    if (!answer) {
-        units_forget_pending(session->push, session->enforcer_id);
-        session_bye(session, r == -EBUSY ? LINK_BYE_GOING_AWAY : LINK_BYE_OVERLOAD,
-                    r == -EBUSY ? "units of before are being stored: come back"
-                                : "units could not be taken");
-        return;
-    }
-    answer->push = session->push;
-    memcpy(answer->enforcer_id, session->enforcer_id, sizeof(answer->enforcer_id));
-    commit_submit(session->push->console->commit, &set, units_done, answer);
+        log_event(LOG_LEVEL_WARN, "enforcer.units_left_out", LOG_F("enforcer", "%s", enforcer_id),
+                  LOG_F("units", "%zu", n_left_out), LOG_F("limit", "%d", PUSH_UNITS_MAX));
+    return r;
 }
 
 /* ---- Namespace mapping (product reference 1.2) ------------------------------------------------

@@ -531,12 +531,29 @@ def test_the_last_of_many_keys_stays(console, admin):
     asyncio.run(run())
 
 
-def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
-    assert admin.post("/namespaces", {"name": "units"}, namespace="/a").status == 200
-    _, own = enforcer(console, admin, "/a/units")
+def reporting(console, admin, name):
+    """A namespace of its own, the Enforcer there, and what units the Console knows: tags by name."""
+    assert admin.post("/namespaces", {"name": name}, namespace="/a").status == 200
+    _, own = enforcer(console, admin, "/a/" + name)
 
     def units():
-        return sorted(u["name"] for u in admin.get("/processingunits", namespace="/a/units").body)
+        found = admin.get("/processingunits", namespace="/a/" + name).body
+        assert len(found) == len({u["name"] for u in found})
+        return {u["name"]: u["associatedTags"] for u in found}
+
+    return own, units
+
+
+async def stays(end, condition):
+    """True before long, and the Console has not said bye."""
+    assert await until(condition)
+    with pytest.raises(asyncio.TimeoutError):
+        await end.hear(BYE, 0.3)
+    assert condition()
+
+
+def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
+    own, units = reporting(console, admin, "units")
 
     async def run():
         async with link(own) as end:
@@ -544,17 +561,66 @@ def test_a_unit_is_one_object_however_often_it_is_reported(console, admin):
             await end.say(UNITS, all=False, units=[unit("one"), unit("one"), unit("two")], removed=[])
             for _ in range(5):
                 await end.say(UNITS, all=False, units=[unit("three")], removed=[])
-            with contextlib.suppress(ConnectionClosed):  # told to come back: that is fine
-                await end.hear(BYE, 1)
-            await asyncio.sleep(0.5)
+            await stays(end, lambda: list(units()) == ["one", "two", "three"])
+            await end.say(UNITS, all=False, units=[unit("one", ["a=1"]), unit("one", ["a=2"])], removed=["one", "three"])
+            await stays(end, lambda: units() == {"one": ["a=1"], "two": []})
+            await end.say(UNITS, all=False, units=[unit("new")], removed=["new", "nobody"])
+            await end.say(UNITS, all=True, units=[unit("one"), unit("three")], removed=["one", "one"])
         async with link(own) as end:
             await end.greet()
-            await end.say(UNITS, all=True, units=[unit("one"), unit("three")], removed=["one", "one"])
-            assert await until(lambda: units() in (["one", "three"], ["three"]))
+            await stays(end, lambda: sorted(units()) == ["one", "three"])
 
-    with contextlib.suppress(asyncio.TimeoutError):
-        asyncio.run(run())
-    assert units() in (["one", "three"], ["three"])
+    asyncio.run(run())
+
+
+def test_the_last_of_many_reports_stays(console, admin):
+    """However fast they come, and whatever others change of the units between them."""
+    own, units = reporting(console, admin, "reports")
+    other = Client(console, token=admin.issue().body["token"])
+
+    def others(stop):
+        for i in itertools.count():
+            if stop.is_set():
+                return
+            for found in other.get("/processingunits", namespace="/a/reports").body:
+                change = {"description": f"d{i}"}
+                assert other.ask("PATCH", f"/processingunits/{found['ID']}", change).status in (200, 404, 409)
+
+    async def run():
+        stop = threading.Event()
+        busy = asyncio.create_task(asyncio.to_thread(others, stop))
+        try:
+            async with link(own) as end:
+                await end.greet()
+                for i in range(60):
+                    some = [unit("always", [f"n={i}"])] + [unit("odd")] * (i % 2)
+                    await end.say(UNITS, all=True, units=some, removed=[])
+                    await asyncio.sleep(0.02 * (i % 3))
+                await stays(end, lambda: set(units()) == {"always", "odd"} and "n=59" in units()["always"])
+        finally:
+            stop.set()
+            await busy
+
+    asyncio.run(run())
+
+
+def test_reports_that_wait_are_bounded(console, admin):
+    own, units = reporting(console, admin, "waiting")
+
+    async def run():
+        async with link(own) as end:
+            await end.greet()
+            with pytest.raises(ConnectionClosed, match="too many reports of units"):
+                for i in range(300):
+                    some = [unit(f"u{i:03}-{j}", ["x=" + "y" * 900]) for j in range(40)]
+                    await end.say(UNITS, all=False, units=some, removed=[])
+                await end.hear(None, 15)
+        async with link(own) as end:
+            await end.greet()
+            await end.say(UNITS, all=True, units=[unit("left")], removed=[])
+            await stays(end, lambda: list(units()) == ["left"])
+
+    asyncio.run(run())
 
 
 async def identity_of(end, local_id):
