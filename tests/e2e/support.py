@@ -80,8 +80,8 @@ class Change:
         return self.enforcer.counters()[name] - self.before[name]
 
     def wait(self, name, at_least=1):
-        return wait_for(lambda: self[name] >= at_least, 3, 0.05,
-                        f"{self.enforcer.host.name}: {name} +{at_least}; changed: {self.all()}")
+        return wait_for(lambda: self[name] >= at_least, interval=0.05,
+                        what=lambda: f"{self.enforcer.host.name}: {name} +{at_least}; changed: {self.all()}")
 
     def all(self):
         now = self.enforcer.counters()

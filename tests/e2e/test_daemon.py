@@ -202,7 +202,7 @@ def test_older_listener_takes_part(detached, estate, ip, port):
     detached.write_policy(policy(rulesets))
     detached.start()
     estate.enforcer("b").apply(policy(rulesets))
-    wait_for(lambda: estate.b.connect("db", estate.a.addresses[ip], port).ok, 2, what="proof")
+    wait_for(lambda: estate.b.connect("db", estate.a.addresses[ip], port).ok, what="proof")
     assert estate.c.connect(None, estate.a.addresses[ip], port, timeout=400).error == "ETIMEDOUT"
     accepted_by(detached, port, "receiver-in")
     assert len(server.named("accepted")) == 1

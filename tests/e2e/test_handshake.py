@@ -2,7 +2,6 @@
 """The corners of the TCP handshake, each with an allowed pair that has to get through."""
 
 import contextlib
-import time
 
 import pytest
 
@@ -65,7 +64,8 @@ def cookies_received(host):
 
 @contextlib.contextmanager
 def plugged(estate, ip):
-    """Packets for a and b wait at the last router until release() because it lacks their MAC."""
+    """Packets for a and b wait at the last router until release() because it lacks their MAC.
+    Yields release and a function that tells whether there are some for both."""
     ends = [(estate.r1, "to-a", estate.a), (estate.r2, "to-b", estate.b)]
     macs = []
     for router, interface, host in ends:
@@ -81,8 +81,12 @@ def plugged(estate, ip):
         for (router, interface, host), mac in zip(ends, macs):
             router.ip("neigh", "replace", host.addresses[ip], "lladdr", mac, "dev", interface)
 
+    def both_wait():
+        return all("INCOMPLETE" in router.ip("neigh", "show", host.addresses[ip], "dev", interface).stdout
+                   for router, interface, host in ends)
+
     try:
-        yield release
+        yield release, both_wait
     finally:
         for router, interface, host in ends:
             if ip == 4:
@@ -97,13 +101,13 @@ def test_simultaneous_open(estate, ip, port):
     ports = [f"tcp/{there}", f"tcp/{back}"]
     estate.apply(policy([*pair(*ports), out("db-out", D, W, *ports), into("web-in", W, D, *ports)]))
     near, far = estate.a.addresses[ip], estate.b.addresses[ip]
-    with plugged(estate, ip) as release, estate.r1.sniff("mid", there) as sniffer:
+    with plugged(estate, ip) as (release, both_wait), estate.r1.sniff("mid", there) as sniffer:
         words = ["--send", "cross", "--timeout", 4000]
         one = estate.a.sock_start("web", "tcp-connect", far, there, "--bind", f"{near},{back}",
                                   *words)
         two = estate.b.sock_start("db", "tcp-connect", near, back, "--bind", f"{far},{there}",
                                   *words)
-        time.sleep(0.3)
+        wait_for(both_wait, what="both SYNs wait at a router")
         release()
         for client in (one, two):
             assert client.wait(8).ok, client.events

@@ -52,7 +52,7 @@ class Older:
         self.enforcer.write_policy(text)
         self.enforcer.start()
         self.estate.enforcer("a").apply(text)
-        wait_for(lambda: answering(self.enforcer).get("eth0"), 5, 0.05, "program for SYN-ACKs")
+        wait_for(lambda: answering(self.enforcer).get("eth0"), what="program for SYN-ACKs")
 
     def connect(self, port, ip=4, unit="web", **more):
         return self.estate.a.connect(unit, self.estate.b.addresses[ip], port, **more)
@@ -273,7 +273,7 @@ def test_gone_when_no_older_listener_is_left(older, port):
     assert "bulkhead_synack" in filters(older.estate.b)
     server.kill()
     older.enforcer.restart()
-    wait_for(lambda: not answering(older.enforcer), 5, what="program gone")
+    wait_for(lambda: not answering(older.enforcer), what="program gone")
     assert "bulkhead_synack" not in filters(older.estate.b)
 
 
@@ -292,7 +292,7 @@ def test_other_network_namespace(older, estate, ip, port):
     older.listen("db", port, address=address, netns=box)
     older.start(policy(pair(f"tcp/{port}")))
     change = Change(older.enforcer)
-    wait_for(lambda: "bulkhead_synack" in filters(estate.c), 5, what="its program")
+    wait_for(lambda: "bulkhead_synack" in filters(estate.c), what="its program")
     assert estate.a.connect("web", address, port).ok
     assert estate.x.connect(None, address, port, timeout=400).error == "ETIMEDOUT"
     change.wait("identity_ack_verified")

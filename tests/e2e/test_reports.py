@@ -104,10 +104,12 @@ def test_follow(estate, port):
     enforcer = estate.enforcer("a")
     follower = estate.a.start(enforcer.cli, "enforcer", "flows", "--follow", "-o", "json",
                               "--socket", enforcer.socket)
-    time.sleep(0.3)
-    assert tcp(estate, port).ok
-    wait_for(lambda: [flow for flow in follower.events if flow["destination"]["port"] == port],
-             3, 0.05, "the flow in the stream")
+
+    def followed():
+        assert tcp(estate, port).ok
+        return [flow for flow in follower.events if flow["destination"]["port"] == port]
+
+    wait_for(followed, interval=0.2, what="the flow in the stream")
     follower.kill()
 
 

@@ -78,7 +78,7 @@ class Console:
         pair = [base64.b64decode(credential[name]).decode()
                 for name in ("certificate", "certificateKey")]
         self.admin = Client(self, certificate=pair)
-        answer = wait_for(lambda: self.admin.issue(validity="24h"), 5)
+        answer = wait_for(lambda: self.admin.issue(validity="24h"))
         assert answer.status == 200, answer
         self.admin.token = answer.body["token"]
 

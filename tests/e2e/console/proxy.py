@@ -61,7 +61,7 @@ class Proxy:
         self.process = Process(host.within(None, sys.executable, "-c", PROGRAM, user, self.path), host.system)
 
     def __enter__(self):
-        wait_for(self.path.exists, 5, what="proxy is ready")
+        wait_for(self.path.exists, what="proxy is ready")
         return self
 
     def __exit__(self, *_):

@@ -66,7 +66,7 @@ class Link:
     async def say(self, kind, **fields):
         await self.socket.send(msgpack.packb([kind, fields]))
 
-    async def hear(self, kind, within_s=5):
+    async def hear(self, kind, within_s=15):
         while True:
             message = msgpack.unpackb(await asyncio.wait_for(self.socket.recv(), within_s))
             if message[0] == kind:
@@ -92,7 +92,7 @@ async def link(client):
         yield Link(socket)
 
 
-async def until(condition, within_s=5):
+async def until(condition, within_s=15):
     for _ in range(int(within_s / 0.05)):
         if condition():
             return True
@@ -700,7 +700,7 @@ def test_nonsense_ends_the_session_and_nothing_else(console, admin, message):
             await end.socket.send(message)
             with pytest.raises(ConnectionClosed):
                 while True:
-                    await asyncio.wait_for(end.socket.recv(), 5)
+                    await asyncio.wait_for(end.socket.recv(), 15)
 
     for greeted in (True, False):
         asyncio.run(run(greeted))
@@ -916,9 +916,12 @@ def test_nothing_outlives_its_namespace(console, admin):
         stop.set()
         for maker in makers:
             maker.join()
-    time.sleep(0.5)
-    left = admin.get("/apiauthorizationpolicies?recursive", namespace="/b").body
-    assert [p["name"] for p in left if p["namespace"] == "/b/race"] == []
+
+    def left():
+        found = admin.get("/apiauthorizationpolicies?recursive", namespace="/b").body
+        return [p["name"] for p in found if p["namespace"] == "/b/race"]
+
+    assert asyncio.run(until(lambda: not left())), left()
 
 
 def test_a_crash_leaves_nothing_behind_a_namespace(alone):

@@ -65,7 +65,7 @@ def admitted(estate, port, **more):
     """A server of db on this port, and web gets in."""
     server = estate.b.listen("db", port)
     both_ways(estate.console, port)
-    wait_for(lambda: connects(estate, "web", port, **more), 8, what="web is let in")
+    wait_for(lambda: connects(estate, "web", port, **more), what="web is let in")
     return server
 
 
@@ -80,7 +80,7 @@ def test_identity_decides(estate, port, ip):
     estate.b.listen("db", port, ip=ip)
     assert not connects(estate, "web", port, ip=ip)
     both_ways(estate.console, port)
-    wait_for(lambda: connects(estate, "web", port, ip=ip), 5, what="web is let in")
+    wait_for(lambda: connects(estate, "web", port, ip=ip), what="web is let in")
     assert not connects(estate, "other", port, ip=ip)
     flow = estate.enforcers["b"].wait_flow(port, action="Accept")
     assert flow["source"]["type"] == "ProcessingUnit"
@@ -90,11 +90,11 @@ def test_identity_decides(estate, port, ip):
 def test_changes_are_live(estate, port):
     estate.b.listen("db", port)
     _, incoming = both_ways(estate.console, port)
-    wait_for(lambda: connects(estate, "web", port), 5)
+    wait_for(lambda: connects(estate, "web", port))
     held = estate.a.hold("web", estate.b.addresses[4], port)
     estate.console.create("networkrulesetpolicies",
                           ruleset(f"no-{port}", "app=db", "incoming", rule(["app=web"], action="Reject")))
-    wait_for(lambda: not held.running, 5, what="the live connection is cut")
+    wait_for(lambda: not held.running, what="the live connection is cut")
     assert not connects(estate, "web", port)
     estate.console.delete("networkrulesetpolicies", estate.console.list("networkrulesetpolicies")[-1]["ID"])
     for item in estate.console.list("networkrulesetpolicies"):
@@ -113,7 +113,7 @@ def test_namespace_default(estate, port):
     estate.b.listen("db", port)
     for action, expected in (("Allow", True), ("Reject", False)):
         default_action(estate, action)
-        wait_for(lambda e=expected: connects(estate, "web", port) == e, 5, what=f"default {action}")
+        wait_for(lambda e=expected: connects(estate, "web", port) == e, what=f"default {action}")
 
 
 def test_tags_of_people(estate, port):
@@ -126,9 +126,9 @@ def test_tags_of_people(estate, port):
                                              if n["name"] == "/shop")["ID"], {"tagPrefixes": ["app=", "role="]}, "/")
     estate.console.update("processingunits", unit["ID"],
                           {"associatedTags": [*unit["associatedTags"], "role=client"]})
-    wait_for(lambda: connects(estate, "other", port), 5, what="other is a client now")
+    wait_for(lambda: connects(estate, "other", port), what="other is a client now")
     estate.console.update("processingunits", unit["ID"], {"associatedTags": unit["associatedTags"]})
-    wait_for(lambda: not connects(estate, "other", port), 5, what="and no more")
+    wait_for(lambda: not connects(estate, "other", port), what="and no more")
 
 
 def test_reports_of_units(estate):
@@ -160,7 +160,7 @@ def test_console_down(estate, port):
     time.sleep(1.0)  # the copy is written within half a second
     estate.console.stop()
     a = estate.enforcers["a"]
-    wait_for(lambda: console_of(a)["state"] != "connected", 5)
+    wait_for(lambda: console_of(a)["state"] != "connected")
     assert connects(estate, "web", port) and not connects(estate, "other", port)
     a.stop()
     assert connects(estate, "web", port) and not connects(estate, "other", port)
@@ -188,7 +188,7 @@ def test_resume(estate, port):
     time.sleep(1.0)
     before = a.counters()
     estate.console.kill()
-    wait_for(lambda: console_of(a)["state"] != "connected", 5)
+    wait_for(lambda: console_of(a)["state"] != "connected")
     estate.console.start()
     estate.await_connected(a, 90)
     time.sleep(1.0)
@@ -215,7 +215,7 @@ def test_copy_is_authentic(estate, port):
     assert any("kept on disk is ignored" in warning for warning in a.status()["warnings"])
     estate.console.start()
     estate.await_connected(a, 90)
-    wait_for(lambda: connects(estate, "web", port), 8)
+    wait_for(lambda: connects(estate, "web", port))
 
 
 # ---- Who is who ----------------------------------------------------------------------------------
@@ -227,16 +227,16 @@ def test_revoked(estate, port):
     estate.c.listen(None, port)
     a = estate.enforcers["a"]
     estate.console.delete("enforcers", console_of(a)["enforcerId"])
-    wait_for(lambda: "register it again" in console_of(a)["lastError"], 5)
+    wait_for(lambda: "register it again" in console_of(a)["lastError"])
     assert a.status()["inForce"] == "policy" and not connects(estate, "web", port, server="c")
-    wait_for(lambda: not connects(estate, "web", port), 5, what="b does not believe a any more")
+    wait_for(lambda: not connects(estate, "web", port), what="b does not believe a any more")
     time.sleep(3)
     assert a.log().count("console.ended") <= a.log().count("console.connected") + 1
     a.stop()
     (a.directory / "state" / "console.json").unlink()
     a.start()
     estate.await_connected(a)
-    wait_for(lambda: connects(estate, "web", port), 8, what="registered again")
+    wait_for(lambda: connects(estate, "web", port), what="registered again")
 
 
 def test_cloned(estate):
@@ -245,7 +245,7 @@ def test_cloned(estate):
     clone = estate.enforcer_of("c", {})
     shutil.copy(a.directory / "state" / "console.json", clone.directory / "state" / "console.json")
     clone.start()
-    wait_for(lambda: "another host" in console_of(a)["lastError"], 10, what="the original is told")
+    wait_for(lambda: "another host" in console_of(a)["lastError"], what="the original is told")
     clone.stop()
     clone.detach()
     a.restart()
@@ -258,7 +258,7 @@ def test_wrong_clock(estate, shift, word):
     a.environment["BULKHEAD_TEST_CLOCK_MS"] = shift
     try:
         a.restart()
-        wait_for(lambda: word in console_of(a)["lastError"], 10, what="clock is told")
+        wait_for(lambda: word in console_of(a)["lastError"], what="clock is told")
         assert "NTP" in console_of(a)["lastError"]
     finally:
         del a.environment["BULKHEAD_TEST_CLOCK_MS"]
@@ -272,7 +272,7 @@ def test_renewal(estate):
     a.environment["BULKHEAD_TEST_RENEW"] = 1
     try:
         a.restart()
-        wait_for(lambda: "console.certificate_renewed" in a.log(), 10, what="renewed")
+        wait_for(lambda: "console.certificate_renewed" in a.log(), what="renewed")
     finally:
         del a.environment["BULKHEAD_TEST_RENEW"]
     assert (a.directory / "state" / "console.json").read_text() != before
@@ -325,7 +325,7 @@ def test_new_keys_under_traffic(estate, port):
         enforcer.restart()
         estate.await_connected(enforcer)
     try:
-        wait_for(lambda: connects(estate, "web", port), 15)
+        wait_for(lambda: connects(estate, "web", port))
         first = [console_of(e)["keyEpoch"] for e in estate.enforcers.values()]
         before = {name: e.counters() for name, e in estate.enforcers.items()}
         again, n, until = syns_again(estate.a), 0, time.monotonic() + 20
@@ -359,7 +359,7 @@ def test_restart_under_traffic(estate, port):
             for _ in range(20):
                 failed += not connects(estate, "web", port, timeout=3000)
             estate.await_connected(enforcer)
-        wait_for(lambda e=enforcer: console_of(e)["keyEpoch"], 15, what="its own key is in use")
+        wait_for(lambda e=enforcer: console_of(e)["keyEpoch"], what="its own key is in use")
     assert failed == 0
 
 
@@ -426,9 +426,9 @@ def test_console_of_another_version(estate):
     foreign = Process(estate.r1.within(None, sys.executable, "-c", FOREIGN, estate.console.data, port), estate.system)
     here = f"https://{estate.console.address}:{port}"
     try:
-        wait_for(lambda: f":{port}" in estate.r1.exec("ss", "-ltn").stdout, 10, what="it listens")
+        wait_for(lambda: f":{port}" in estate.r1.exec("ss", "-ltn").stdout, what="it listens")
         a.restart(console=here)
-        error = wait_for(lambda: console_of(a)["lastError"], 10)
+        error = wait_for(lambda: console_of(a)["lastError"])
         assert "no common version" in error and "speaks bulkhead-link-9" in error, error
         assert int(re.findall(r"again_ms=(\d+)", a.log())[-1]) >= 150_000, a.log()[-1000:]
         assert console_of(a)["state"] == "waiting"
@@ -453,7 +453,7 @@ def test_default_reject_does_not_cut_the_link(estate, port):
         estate.await_connected(a)
         assert not estate.a.connect(None, estate.r1.addresses[4], PORT, send=None).ok, "the host itself is rejected"
         estate.console.kill()
-        wait_for(lambda: console_of(a)["state"] != "connected", 5)
+        wait_for(lambda: console_of(a)["state"] != "connected")
         estate.console.start()
         estate.await_connected(a, 90)
     finally:
@@ -522,7 +522,7 @@ def test_cloud(estate, cloud):
         def told():
             unit = next(u for u in estate.console.list("processingunits") if u["name"] == "ka.test")
             return all(tag in unit["normalizedTags"] for tag in tags)
-        wait_for(told, 8, what=lambda: next(u for u in estate.console.list("processingunits")
+        wait_for(told, what=lambda: next(u for u in estate.console.list("processingunits")
                                             if u["name"] == "ka.test")["normalizedTags"])
     finally:
         server.kill()
@@ -545,12 +545,12 @@ def test_profile(estate, port):
         "ignoreExpression": [["app=other"]]})
     mapping = estate.console.create("enforcerprofilemappingpolicies", {
         "name": "lab", "subject": [["$identity=enforcer"]], "object": [["profile=lab"]]})
-    wait_for(lambda: connects(estate, "web", port, server="c"), 8, what="excluded")
-    wait_for(lambda: "other" not in [u["name"] for u in estate.enforcers["a"].json("pus")], 5, what="ignored")
+    wait_for(lambda: connects(estate, "web", port, server="c"), what="excluded")
+    wait_for(lambda: "other" not in [u["name"] for u in estate.enforcers["a"].json("pus")], what="ignored")
     estate.console.delete("enforcerprofilemappingpolicies", mapping["ID"])
     estate.console.delete("enforcerprofiles", profile["ID"])
-    wait_for(lambda: not connects(estate, "web", port, server="c"), 8, what="judged again")
-    wait_for(lambda: "other" in [u["name"] for u in estate.enforcers["a"].json("pus")], 5)
+    wait_for(lambda: not connects(estate, "web", port, server="c"), what="judged again")
+    wait_for(lambda: "other" in [u["name"] for u in estate.enforcers["a"].json("pus")])
 
 
 def test_log_level(estate):
@@ -558,7 +558,7 @@ def test_log_level(estate):
     answer = estate.console.admin.post(f"/enforcers/{console_of(a)['enforcerId']}/enforcerrefreshes",
                                        {"logLevel": "Debug"}, namespace="/shop")
     assert answer.status == 200, answer
-    wait_for(lambda: "log.level" in a.log(), 5, what="log level")
+    wait_for(lambda: "log.level" in a.log(), what="log level")
 
 
 def test_unit_whose_cgroup_comes_later(estate, port):
@@ -573,20 +573,20 @@ def test_unit_whose_cgroup_comes_later(estate, port):
 
     try:
         a.restart(processingUnits=[*before, {"name": "late", "cgroup": "/late", "tags": ["app=web"]}])
-        wait_for(lambda: is_now("Initialized", "Inactive"), 10, what="known, not running")
+        wait_for(lambda: is_now("Initialized", "Inactive"), what="known, not running")
         assert next(u for u in a.json("pus") if u["name"] == "late")["status"] == "Stopped"
         place.mkdir()
-        wait_for(lambda: is_now("Running", "Active"), 10, what="running")
+        wait_for(lambda: is_now("Running", "Active"), what="running")
         estate.b.listen("db", port)
         both_ways(estate.console, port)
-        wait_for(lambda: connects(estate, "late", port), 8, what="with its identity")
+        wait_for(lambda: connects(estate, "late", port), what="with its identity")
         place.rmdir()
-        wait_for(lambda: is_now("Stopped", "Inactive"), 10, what="stopped")
+        wait_for(lambda: is_now("Stopped", "Inactive"), what="stopped")
     finally:
         a.restart(processingUnits=before)
         if place.exists():
             place.rmdir()
-    wait_for(lambda: not any(u["name"] == "late" for u in estate.console.list("processingunits")), 10)
+    wait_for(lambda: not any(u["name"] == "late" for u in estate.console.list("processingunits")))
 
 
 def test_reload_with_company(estate):
@@ -597,9 +597,9 @@ def test_reload_with_company(estate):
     with a.host.start("sleep", "60", unit=a.unit):
         a.write_config(excludedNetworks=["192.0.2.77/32"])
         a.process.signal(signal.SIGHUP)
-        wait_for(lambda: a.log().count("datapath.open adopted=yes") > opened, 5, what="reload")
+        wait_for(lambda: a.log().count("datapath.open adopted=yes") > opened, what="reload")
         estate.console.kill()
-        wait_for(lambda: console_of(a)["state"] != "connected", 5)
+        wait_for(lambda: console_of(a)["state"] != "connected")
         estate.console.start()
         estate.await_connected(a)
     a.write_config(excludedNetworks=before)

@@ -33,7 +33,7 @@ async def listen(client, query="", token=None, **headers):
 
 async def heard(socket, n):
     """So many events, and no more."""
-    events = [json.loads(await asyncio.wait_for(socket.recv(), 5)) for _ in range(n)]
+    events = [json.loads(await asyncio.wait_for(socket.recv(), 15)) for _ in range(n)]
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(socket.recv(), QUIET_S)
     return events
@@ -88,7 +88,7 @@ def test_msgpack(admin):
         async with listen(admin, "namespace=/b", Accept="application/msgpack") as socket:
             await socket.send(msgpack.packb({"identities": {"externalnetwork": ["create"]}}))
             network(admin, "/b", "packed")
-            event = msgpack.unpackb(await asyncio.wait_for(socket.recv(), 5), timestamp=3)
+            event = msgpack.unpackb(await asyncio.wait_for(socket.recv(), 15), timestamp=3)
             assert event["identity"] == "externalnetwork" and event["encoding"] == "application/msgpack"
             assert msgpack.unpackb(event["entity"])["name"] == "packed"
 
@@ -153,7 +153,7 @@ def test_expired_token_ends_it(admin):
     async def run():
         async with listen(admin, "namespace=/a", token) as socket:
             with pytest.raises(ConnectionClosed) as closed:
-                await asyncio.wait_for(socket.recv(), 8)
+                await asyncio.wait_for(socket.recv(), 15)
             assert closed.value.rcvd.code == 1008 and "expired" in closed.value.rcvd.reason
 
     asyncio.run(run())
@@ -165,7 +165,7 @@ def test_flood_of_configurations(admin):
             with pytest.raises(ConnectionClosed) as closed:
                 for _ in range(50):
                     await socket.send("{}")
-                await asyncio.wait_for(socket.recv(), 5)
+                await asyncio.wait_for(socket.recv(), 15)
             assert closed.value.rcvd.code == 1008
 
     asyncio.run(run())

@@ -30,7 +30,7 @@ def estate(_estate):
     for kind in ("networkrulesetpolicies", "externalnetworks", "hostservicemappingpolicies", "hostservices"):
         for item in _estate.console.list(kind):
             _estate.console.delete(kind, item["ID"])
-    wait_for(lambda: names(_estate) == {"db", "svc"}, 10, what="nothing of the test is left")
+    wait_for(lambda: names(_estate) == {"db", "svc"}, what="nothing of the test is left")
     _estate.end_tools()
 
 
@@ -69,17 +69,17 @@ def test_ports_are_a_unit_with_an_identity(estate):
     port, other = estate.port(), estate.port()
     for at in (port, other):
         estate.b.listen(None, at)
-    wait_for(lambda: reaches(estate, port), 5, what="the host is nobody's")
+    wait_for(lambda: reaches(estate, port), what="the host is nobody's")
     service(estate, "sshd", f"tcp/{port}")
-    unit = wait_for(lambda: object_of(estate, "sshd"), 10, what="the unit at the Console")
+    unit = wait_for(lambda: object_of(estate, "sshd"), what="the unit at the Console")
     assert unit["type"] == "HostService" and unit["nativeContextID"] == "sshd", unit
     assert unit["operationalStatus"] == "Running" and unit["enforcerID"], unit
     assert {TAG, "$name=sshd", "$type=HostService"} <= set(unit["normalizedTags"]), unit
-    wait_for(lambda: not reaches(estate, port), 5, what="the default of the namespace holds for it")
+    wait_for(lambda: not reaches(estate, port), what="the default of the namespace holds for it")
     assert reaches(estate, other), "the rest of the host stays nobody's"
     assert not connects(estate, "web", port)
     both_ways(estate.console, port, server=TAG)
-    wait_for(lambda: connects(estate, "web", port), 8, what="web is let in")
+    wait_for(lambda: connects(estate, "web", port), what="web is let in")
     assert not connects(estate, "other", port) and not reaches(estate, port)
     flow = estate.enforcers["b"].wait_flow(port, action="Accept")
     assert flow["destination"]["name"] == "sshd" and flow["source"]["name"] == "web", flow
@@ -91,7 +91,7 @@ def test_ports_are_a_unit_with_an_identity(estate):
 def test_what_the_host_opens_is_not_the_services(estate, port):
     """A connection from the service's own port is of whoever opened it; so is a port in another network namespace."""
     service(estate, "sshd", f"tcp/{port}")
-    wait_for(lambda: "sshd" in names(estate), 10)
+    wait_for(lambda: "sshd" in names(estate))
     estate.c.listen(None, port)
     assert estate.b.connect(None, estate.c.addresses[4], port, "--bind", f"{estate.b.addresses[4]},{port}").ok
     netns = estate.system.make_namespace("elsewhere")
@@ -122,20 +122,20 @@ def test_changes_are_live(estate):
     made, mapping = service(estate, "sshd", f"tcp/{one}")
     for at in (one, two):
         estate.b.listen(None, at)
-    wait_for(lambda: not reaches(estate, one), 10)
+    wait_for(lambda: not reaches(estate, one))
     both_ways(estate.console, one, server=TAG)
-    wait_for(lambda: connects(estate, "web", one), 8)
+    wait_for(lambda: connects(estate, "web", one))
     held = estate.a.hold("web", estate.b.addresses[4], one)
     estate.console.update("hostservices", made["ID"], {"services": [f"tcp/{two}"]})
-    wait_for(lambda: reaches(estate, one) and not reaches(estate, two), 8, what="the other port is the service's")
+    wait_for(lambda: reaches(estate, one) and not reaches(estate, two), what="the other port is the service's")
     estate.console.update("hostservices", made["ID"], {"services": [f"tcp/{one}"]})
-    wait_for(lambda: not reaches(estate, one) and reaches(estate, two), 8, what="and back")
+    wait_for(lambda: not reaches(estate, one) and reaches(estate, two), what="and back")
     estate.console.create("networkrulesetpolicies",
                           ruleset("no", TAG, "incoming", rule(["app=web"], action="Reject")))
-    wait_for(lambda: not held.running, 5, what="a connection of before is cut by the service's policy")
+    wait_for(lambda: not held.running, what="a connection of before is cut by the service's policy")
     estate.console.delete("hostservicemappingpolicies", mapping["ID"])
-    wait_for(lambda: reaches(estate, one) and "sshd" not in names(estate), 8, what="nobody's again")
-    wait_for(lambda: not object_of(estate, "sshd"), 8, what="the object goes")
+    wait_for(lambda: reaches(estate, one) and "sshd" not in names(estate), what="nobody's again")
+    wait_for(lambda: not object_of(estate, "sshd"), what="the object goes")
 
 
 def test_without_the_console(estate, port):
@@ -144,8 +144,8 @@ def test_without_the_console(estate, port):
     estate.b.listen(None, port)
     service(estate, "sshd", f"tcp/{port}")
     both_ways(estate.console, port, server=TAG)
-    wait_for(lambda: connects(estate, "web", port), 10)
-    wait_for(lambda: b"sshd" in (b.directory / "state" / "console-entries").read_bytes(), 5)
+    wait_for(lambda: connects(estate, "web", port))
+    wait_for(lambda: b"sshd" in (b.directory / "state" / "console-entries").read_bytes())
     estate.console.stop()
     b.stop()
     b.detach()
@@ -153,22 +153,22 @@ def test_without_the_console(estate, port):
     assert "sshd" in names(estate) and not reaches(estate, port)
     estate.console.start()
     estate.await_connected(b, 90)
-    wait_for(lambda: connects(estate, "web", port), 10, what="web knows the new key")
+    wait_for(lambda: connects(estate, "web", port), what="web knows the new key")
 
 
 def test_host_mode(estate, port):
     estate.b.listen(None, port)
     assert reaches(estate, port)
     _, mapping = service(estate, "whole", host_mode=True, tags=("app=whole",))
-    wait_for(lambda: not reaches(estate, port), 10, what="the host is a unit")
+    wait_for(lambda: not reaches(estate, port), what="the host is a unit")
     host = units(estate)["hb.test"]
     assert host["type"] == "Host" and "app=whole" in host["tags"], host
     assert "whole" not in names(estate)
-    wait_for(lambda: any(hook.startswith("tc/ingress") for hook in estate.enforcers["b"].programs()), 5)
+    wait_for(lambda: any(hook.startswith("tc/ingress") for hook in estate.enforcers["b"].programs()))
     both_ways(estate.console, port, server="app=whole")
-    wait_for(lambda: connects(estate, "web", port), 8)
+    wait_for(lambda: connects(estate, "web", port))
     estate.console.delete("hostservicemappingpolicies", mapping["ID"])
-    wait_for(lambda: reaches(estate, port), 8, what="and is none any more")
+    wait_for(lambda: reaches(estate, port), what="and is none any more")
 
 
 def enforcer_of(estate):
@@ -186,8 +186,8 @@ def test_services_that_overlap(estate, restart):
     """What is in force stays, and everybody says why."""
     port, _, other = estate.port(), estate.port(), estate.port()
     service(estate, "sshd", f"tcp/{port}")
-    wait_for(lambda: "sshd" in names(estate), 10)
-    wait_for(lambda: [s["name"] for s in enforcer_of(estate).get("lastValidHostServices") or []] == ["sshd"], 5)
+    wait_for(lambda: "sshd" in names(estate))
+    wait_for(lambda: [s["name"] for s in enforcer_of(estate).get("lastValidHostServices") or []] == ["sshd"])
     made, mapping = service(estate, "wide", f"tcp/{port - 1}:{port + 1}", f"tcp/{other}")
     if restart:
         estate.console.stop()
@@ -198,15 +198,15 @@ def test_services_that_overlap(estate, restart):
     for query in ("?appliedServices=true", "?setServices=true"):
         applied, messages = services_of(estate, query)
         assert applied == {"sshd": [f"tcp/{port}"]} and "both have tcp/" in messages, (applied, messages)
-    wait_for(lambda: "contradict themselves" in json.dumps(estate.enforcers["b"].status()["warnings"]), 8)
+    wait_for(lambda: "contradict themselves" in json.dumps(estate.enforcers["b"].status()["warnings"]))
     assert "sshd" in names(estate) and "wide" not in names(estate)
     estate.console.update("hostservices", made["ID"], {"services": [f"tcp/{other}"]})
-    wait_for(lambda: {"sshd", "wide"} <= names(estate), 8, what="both, now that they agree")
-    wait_for(lambda: "contradict themselves" not in json.dumps(estate.enforcers["b"].status()["warnings"]), 5)
+    wait_for(lambda: {"sshd", "wide"} <= names(estate), what="both, now that they agree")
+    wait_for(lambda: "contradict themselves" not in json.dumps(estate.enforcers["b"].status()["warnings"]))
     applied, messages = services_of(estate, "?appliedServices=true")
     assert set(applied) == {"sshd", "wide"} and "both have" not in messages
     estate.console.delete("hostservicemappingpolicies", mapping["ID"])
-    wait_for(lambda: "wide" not in names(estate), 8)
+    wait_for(lambda: "wide" not in names(estate))
 
 
 def test_beside_the_host_unit(estate, ip):
@@ -218,20 +218,20 @@ def test_beside_the_host_unit(estate, ip):
                                     "associatedTags": ["hostservice=sshd", TAG]})
     console.create("hostservicemappingpolicies", {"name": "sshd", "subject": [["$name=ha.test"]],
                                                   "object": [["hostservice=sshd"]]})
-    wait_for(lambda: "sshd" in {unit["name"] for unit in a.json("pus")}, 10)
+    wait_for(lambda: "sshd" in {unit["name"] for unit in a.json("pus")})
     console.create("networkrulesetpolicies", ruleset("out", "app=db", "outgoing", rule([TAG]), rule(["app=host"])))
     console.create("networkrulesetpolicies", ruleset("in", TAG, "incoming", rule(["app=db"], port=port)))
 
     def reached(at, unit="db", host="b"):
         return estate.hosts[host].connect(unit, estate.a.addresses[ip], at, timeout=700).ok
 
-    wait_for(lambda: reached(port), 8, what="the service lets db in")
+    wait_for(lambda: reached(port), what="the service lets db in")
     assert not reached(other), "the host does not"
     assert not reached(port, unit=None, host="a"), "not even the host itself"
     flow = estate.enforcers["b"].wait_flow(port, action="Accept")
     assert TAG in flow["destination"]["tags"] and "app=host" not in flow["destination"]["tags"], flow
     console.create("networkrulesetpolicies", ruleset("host", "app=host", "incoming", rule(["app=db"], port=other)))
-    wait_for(lambda: reached(other), 8, what="now the host does")
+    wait_for(lambda: reached(other), what="now the host does")
     flow = estate.enforcers["b"].wait_flow(other, action="Accept")
     assert "app=host" in flow["destination"]["tags"], flow
     assert {unit["name"]: unit["listening"] for unit in a.json("pus")}["sshd"] == [f"tcp/{port}"]

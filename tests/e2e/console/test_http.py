@@ -542,7 +542,7 @@ def test_stop(keys):
     big.send("GET /big?bytes=30000000 HTTP/1.1\r\n", HOST, "\r\n")
     waiting.send("GET /later?ms=1000 HTTP/1.1\r\n", HOST, "\r\n")
     never.send("GET /never HTTP/1.1\r\n", HOST, "\r\n")
-    time.sleep(0.3)
+    time.sleep(0.7)
     start = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     assert listening.close_code()[0] == 1001

@@ -68,7 +68,7 @@ def test_reboot(estate, tmp_path):
     estate.b.listen("db", port)
     estate.c.listen(None, port)
     both_ways(estate.console, port)
-    wait_for(lambda: connects(estate, "web", port), 8)
+    wait_for(lambda: connects(estate, "web", port))
     wait_for(lambda: any(f"to-{port}".encode() in (e.directory / "state" / "console-entries").read_bytes()
                          for e in (a,)), 5)
     before = console_of(a)
@@ -109,7 +109,7 @@ def test_more_entries_than_an_inventory_holds(estate):
     a, port = estate.enforcers["a"], estate.port()
     estate.b.listen("db", port)
     both_ways(estate.console, port)
-    wait_for(lambda: connects(estate, "web", port), 8)
+    wait_for(lambda: connects(estate, "web", port))
     for first in range(0, MANY, 1000):
         data = {"APIVersion": 1, "label": f"many-{first}", "data": {"externalnetworks": [
             {"name": f"many-{i}", "entries": [f"172.20.{i >> 8}.{i & 255}"], "associatedTags": ["net=many"]}

@@ -157,12 +157,12 @@ class Enforcer:
         return [flow for flow in found
                 if all(flow.get(key) == value for key, value in wanted.items())]
 
-    def wait_flow(self, port=None, seconds=4.0, **wanted):
+    def wait_flow(self, port=None, seconds=sys_.WAIT_SECONDS, **wanted):
         return sys_.wait_for(lambda: self.flows(port, **wanted), seconds, 0.05,
                              f"{self.host.name}: flow {port} {wanted}; "
                              f"there are {self.flows(port)}")[-1]
 
-    def apply(self, text, seconds=5.0):
+    def apply(self, text, seconds=sys_.WAIT_SECONDS):
         """Write the policy and wait until the kernel has it."""
         if text == self.text:
             return
